@@ -1,0 +1,29 @@
+// From the journal to CloudTrail log files, exactly once, also across kill -9 at any point: kmsd's deliverer.
+//   <trail dir>/AWSLogs/<account>/CloudTrail/<region>/YYYY/MM/DD/
+//       <account>_CloudTrail_<region>_YYYYMMDDTHHmmZ_<16 of [A-Za-z0-9]>.json.gz
+// {"Records":[…]} on one line, at most 50 MB before compression; nothing is written where there were no events.
+// Source: CloudTrail User Guide, "CloudTrail log file name format".
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/rng.h"
+#include "common/trail/journal.h"
+
+struct deliver;
+
+// state_dir keeps the position (what has been delivered); a delivery cut off by a crash is finished here.
+struct deliver *deliver_new(struct journal *j, const char *state_dir, const char *trail_dir, struct rng *rng, char *why,
+                            size_t why_size);
+void deliver_free(struct deliver *d);
+// Delivers everything flushed so far under the given time (names and folders). False with a reason; nothing is lost,
+// the next run tries again. Not reentrant; any thread.
+bool deliver_run(struct deliver *d, int64_t now_ns, char *why, size_t why_size);
+// What the last runs did, for /_kmsd/health.
+struct deliver_stats {
+    uint64_t files, records;
+    int64_t last_ns;
+};
+struct deliver_stats deliver_stats(const struct deliver *d);
