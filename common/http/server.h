@@ -25,10 +25,9 @@ struct http_limits {
     unsigned head_ms;              // from the first byte of a request to the end of its head; then 408
     unsigned body_ms;              // from the end of the head to the end of the body; then 408
     unsigned write_ms;             // without progress while a reply is written
-    int64_t (*real_seconds)(void); // seconds since the epoch for the Date header (always the real clock); NULL: no Date
 };
 
-// Generous defaults: 1 MiB bodies, 1024 connections, 60 s idle, 10 s head, 30 s body, 30 s write, no Date.
+// Generous defaults: 1 MiB bodies, 1024 connections, 60 s idle, 10 s head, 30 s body, 30 s write.
 struct http_limits http_limits_default(void);
 
 // The handler is called inside the event loop, once the head and the body of a request are complete. It replies at once
@@ -85,7 +84,7 @@ bool http_exchange_client_closed(const struct http_exchange *x);
 
 // Begins a reply (status 200..599); what was begun or staged before on this exchange is forgotten.
 void http_reply_begin(struct http_exchange *x, int status);
-// Adds a header. Date, Content-Length and Connection are the server's. A value with CR, LF or NUL is cut off there.
+// Adds a header. Date (of the real clock), Content-Length and Connection are the server's. A value with CR, LF or NUL is cut off there.
 void http_reply_header(struct http_exchange *x, const char *name, struct span value);
 // Copies the body (may be empty; it is not sent for HEAD, 204 and 304) and stages the reply: the last call of a reply.
 // The copy is wiped after it was sent. If memory runs out the client gets its connection closed.

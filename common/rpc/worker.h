@@ -1,0 +1,30 @@
+// One worker thread: its loop, its HTTP server, its signing-key cache, its journal, and the end of its turns, where the
+// records of all calls of the turn become durable, then the changes, and only then the replies leave.
+#pragma once
+
+#include "common/auth/sigv4.h"
+#include "common/base/buf.h"
+#include "common/http/server.h"
+#include "common/rpc/call.h"
+#include "common/rpc/loop.h"
+#include "common/trail/journal.h"
+
+struct worker {
+    struct daemon *daemon;
+    size_t index;
+    struct loop *loop;
+    struct http_server *http;
+    struct sigv4_cache *signing_keys;
+    struct journal_writer *journal; // NULL: this daemon keeps no trail
+    struct buf record;
+    struct call *finished; // this turn's, oldest first
+    struct call **finished_tail;
+    struct call *free_calls;
+    size_t free_calls_n;
+    void *ext; // the daemon's own (ddbd: its client to kmsd)
+};
+
+// In the order of the daemon's `workers`. Each is called by daemon.c.
+struct worker *worker_new(struct daemon *daemon, size_t index, char *why, size_t why_size);
+void worker_free(struct worker *w);
+void worker_turn_end(void *worker); // after every turn of the loop
