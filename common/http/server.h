@@ -19,12 +19,12 @@ struct http_exchange;
 
 // Times in milliseconds, 0: no limit. They are kept by a coarse tick (a quarter of the shortest, at most 1 s).
 struct http_limits {
-    size_t body_max;               // request body in bytes, chunked framing not counted; beyond: 413 and close
-    unsigned connections_max;      // open connections; further ones wait in the kernel's queue. 0: no limit
-    unsigned idle_ms;              // between requests, and before the first
-    unsigned head_ms;              // from the first byte of a request to the end of its head; then 408
-    unsigned body_ms;              // from the end of the head to the end of the body; then 408
-    unsigned write_ms;             // without progress while a reply is written
+    size_t body_max;          // request body in bytes, chunked framing not counted; beyond: 413 and close
+    unsigned connections_max; // open connections; further ones wait in the kernel's queue. 0: no limit
+    unsigned idle_ms;         // between requests, and before the first
+    unsigned head_ms;         // from the first byte of a request to the end of its head; then 408
+    unsigned body_ms;         // from the end of the head to the end of the body; then 408
+    unsigned write_ms;        // without progress while a reply is written
 };
 
 // Generous defaults: 1 MiB bodies, 1024 connections, 60 s idle, 10 s head, 30 s body, 30 s write.
@@ -84,7 +84,8 @@ bool http_exchange_client_closed(const struct http_exchange *x);
 
 // Begins a reply (status 200..599); what was begun or staged before on this exchange is forgotten.
 void http_reply_begin(struct http_exchange *x, int status);
-// Adds a header. Date (of the real clock), Content-Length and Connection are the server's. A value with CR, LF or NUL is cut off there.
+// Adds a header. Date (of the real clock), Content-Length and Connection are the server's. A value with CR, LF or NUL
+// is cut off there.
 void http_reply_header(struct http_exchange *x, const char *name, struct span value);
 // Copies the body (may be empty; it is not sent for HEAD, 204 and 304) and stages the reply: the last call of a reply.
 // The copy is wiped after it was sent. If memory runs out the client gets its connection closed.
