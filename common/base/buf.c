@@ -31,13 +31,13 @@ bool span_ieq(struct span a, struct span b)
 bool span_starts(struct span a, const char *prefix)
 {
     size_t n = strlen(prefix);
-    return a.n >= n && memcmp(a.p, prefix, n) == 0;
+    return a.n >= n && span_is((struct span){a.p, n}, prefix);
 }
 
 bool span_ends(struct span a, const char *suffix)
 {
     size_t n = strlen(suffix);
-    return a.n >= n && memcmp(a.p + (a.n - n), suffix, n) == 0;
+    return n == 0 || (a.n >= n && memcmp(a.p + (a.n - n), suffix, n) == 0);
 }
 
 int span_cmp(struct span a, struct span b)
@@ -110,11 +110,11 @@ char *buf_reserve(struct buf *b, size_t n)
 {
     if (b->failed)
         return NULL;
-    if (n > b->max + 1 - b->len || (b->cap - b->len < n && !grow(b, b->len + n))) {
+    if ((n && n - 1 > b->max - b->len) || (b->cap - b->len < n && !grow(b, b->len + n))) {
         b->failed = true;
         return NULL;
     }
-    return b->data + b->len;
+    return b->data ? b->data + b->len : NULL;
 }
 
 void buf_commit(struct buf *b, size_t n)
@@ -124,13 +124,14 @@ void buf_commit(struct buf *b, size_t n)
 
 bool buf_append(struct buf *b, const void *bytes, size_t n)
 {
+    if (n == 0)
+        return buf_ok(b);
     if (n > b->max - b->len)
         b->failed = true;
     char *to = buf_reserve(b, n);
     if (!to)
         return false;
-    if (n)
-        memcpy(to, bytes, n);
+    memcpy(to, bytes, n);
     b->len += n;
     return true;
 }
