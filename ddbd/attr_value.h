@@ -22,7 +22,7 @@ enum attr_result {
     ATTR_NO_MEMORY, // a buffer failed
 };
 
-#define ATTR_MAX_DEPTH 32           // levels of M and L
+#define ATTR_MAX_DEPTH 32           // levels of nesting, the innermost value counted: 31 M or L around it
 #define ATTR_NAME_MAX 65535         // bytes of an attribute name
 #define ITEM_MAX_SIZE (400 * 1024)  // as DynamoDB counts (item_size())
 #define ITEM_MAX_ENCODED (4u << 20) // a good ceiling for the buffer of an encoded item
@@ -60,7 +60,7 @@ bool attr_cursor_next(struct attr_cursor *c, struct span *name, struct attr_view
 // The attribute of that name. False when there is none (or the bytes are damaged).
 bool attr_map_find(struct span encoded_map, struct span name, struct attr_view *value);
 
-// Whether these bytes are exactly one well-formed encoded map (bounds, depth, types, UTF-8 not checked).
+// Whether these bytes are exactly one well-formed encoded map (bounds, depth and types; UTF-8 is not looked at).
 MUST_CHECK bool attr_map_valid(struct span encoded_map);
 // Writes {"name": {"S": "x"}, …}. False when the bytes are damaged (what was written is then useless).
 MUST_CHECK bool attr_map_write(struct span encoded_map, struct json_write *w);

@@ -10,7 +10,7 @@
 #include "common/base/fault.h"
 
 #define NUMBER_MAX_DIGITS 38
-#define NUMBER_TEXT_MAX 172 // "-0." + 129 zeros + 38 digits, and a terminator
+#define NUMBER_TEXT_MAX 171 // "-0." + 129 zeros + 38 digits, and a terminator
 #define NUMBER_ENC_MAX 22   // sign, exponent, 19 pairs of digits, end
 
 // value = digits[0].digits[1]digits[2]… * 10^exp; no zero at either end of the digits; n == 0 is zero.
@@ -37,8 +37,8 @@ size_t number_encode(const struct number *v, unsigned char out[NUMBER_ENC_MAX]);
 // output.
 MUST_CHECK bool number_decode(struct span bytes, struct number *out, size_t *used);
 
-// Size as DynamoDB counts it for capacity and the item limit (approximately: one byte per two digits, plus one, plus
-// one when negative).
+// Size as DynamoDB counts it for capacity and the item limit: one byte, one for each two significant digits before and
+// behind the point (each count rounded up to pairs), one when negative.
 size_t number_size(const struct number *v);
 
 // <0, 0, >0.
