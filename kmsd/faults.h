@@ -1,0 +1,30 @@
+// kmsd's own faults: AWS KMS's exceptions as clients see them. Authentication's are common/auth's.
+#pragma once
+
+#include "common/base/fault.h"
+
+extern const struct fault fault_validation;          // ValidationException
+extern const struct fault fault_serialization;       // SerializationException
+extern const struct fault fault_unknown_operation;   // UnknownOperationException
+extern const struct fault fault_unsupported;         // UnsupportedOperationException
+extern const struct fault fault_access_denied;       // AccessDeniedException
+extern const struct fault fault_internal;            // KMSInternalException
+extern const struct fault fault_unavailable;         // KMSInternalException: the trail or the store cannot be written
+extern const struct fault fault_not_found;           // NotFoundException
+extern const struct fault fault_invalid_arn;         // InvalidArnException
+extern const struct fault fault_disabled;            // DisabledException
+extern const struct fault fault_invalid_state;       // KMSInvalidStateException
+extern const struct fault fault_key_unavailable;     // KeyUnavailableException
+extern const struct fault fault_invalid_key_usage;   // InvalidKeyUsageException
+extern const struct fault fault_incorrect_key;       // IncorrectKeyException
+extern const struct fault fault_invalid_ciphertext;  // InvalidCiphertextException, without a text as AWS sends it
+extern const struct fault fault_invalid_grant_token; // InvalidGrantTokenException
+extern const struct fault fault_invalid_grant_id;    // InvalidGrantIdException
+extern const struct fault fault_invalid_marker;      // InvalidMarkerException
+extern const struct fault fault_limit_exceeded;      // LimitExceededException
+extern const struct fault fault_already_exists;      // AlreadyExistsException
+extern const struct fault fault_invalid_alias_name;  // InvalidAliasNameException
+extern const struct fault fault_not_authorized;      // NotAuthorizedException (alias/aws/… by a customer)
+extern const struct fault fault_malformed_policy;    // MalformedPolicyDocumentException
+extern const struct fault fault_tag;                 // TagException
+extern const struct fault fault_dry_run;             // DryRunOperationException
