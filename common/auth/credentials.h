@@ -10,7 +10,7 @@
 #include "common/base/fault.h"
 
 enum auth_mode {
-    AUTH_OPEN,   // unknown keys are let in: twelve digits is that account's root, any other the default account's `local`
+    AUTH_OPEN, // unknown keys are let in: twelve digits is that account's root, any other the default account's `local`
     AUTH_STRICT, // only known keys
 };
 
@@ -18,10 +18,10 @@ struct credentials;
 
 struct credentials_options {
     enum auth_mode mode;
-    const char *default_account;  // 12 digits
-    const char *principals_path;  // principals.json; NULL: none
-    const char *service_path;     // the services' own credential (0600); NULL: none
-    int64_t started_ns;           // creation date shown for role sessions
+    const char *default_account; // 12 digits
+    const char *principals_path; // principals.json; NULL: none
+    const char *service_path;    // the services' own credential (0600); NULL: none
+    int64_t started_ns;          // creation date shown for role sessions
 };
 
 // Reads the files (creating the service credential if it is not there). NULL with a reason that names file and member

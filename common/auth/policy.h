@@ -41,8 +41,8 @@ enum policy_effect { POLICY_NONE, POLICY_ALLOW, POLICY_DENY };
 
 struct policy_match {
     enum policy_effect effect;
-    // POLICY_RESOURCE: the allowing statement's principal is the account ("arn:aws:iam::ACCT:root" or the account id) rather than
-    // the caller itself, "*" or a service: the key policy delegates to the account's identity policies.
+    // POLICY_RESOURCE: the allowing statement's principal is the account ("arn:aws:iam::ACCT:root" or the account id)
+    // rather than the caller itself, "*" or a service: the key policy delegates to the account's identity policies.
     bool delegates_to_account;
     size_t statement; // index of the statement that decided
     const char *sid;  // its Sid; NULL: none. Lives as long as the policy.

@@ -28,7 +28,8 @@ struct principal {
     int64_t session_start_ns;
     // Services:
     const char *service; // "dynamodb"
-    // What identity policies say. full_rights: everything is allowed by identity (root, and --auth=open's user `local`).
+    // What identity policies say. full_rights: everything is allowed by identity (root, and --auth=open's user
+    // `local`).
     bool full_rights;
     const struct policy *const *policies;
     size_t policies_n;

@@ -20,9 +20,9 @@ struct sigv4_request {
 };
 
 struct sigv4_rules {
-    const char *service;      // what the scope must name: "kms", "dynamodb"
-    int64_t now_ns;           // the real clock
-    int64_t skew_ns;          // five minutes
+    const char *service; // what the scope must name: "kms", "dynamodb"
+    int64_t now_ns;      // the real clock
+    int64_t skew_ns;     // five minutes
 };
 
 // Derived signing keys, one cache per worker: (access key, date, Region, service) -> key. Wiped when freed.

@@ -1,5 +1,5 @@
-// One request on its way through the house: from whatever brought it (HTTP, a test, a generator) to its trail record and
-// reply. Owned by one worker; every pointer in it lives at least until call_finish().
+// One request on its way through the house: from whatever brought it (HTTP, a test, a generator) to its trail record
+// and reply. Owned by one worker; every pointer in it lives at least until call_finish().
 #pragma once
 
 #include <jansson.h>
@@ -27,7 +27,7 @@ struct call_request {
     const struct header *headers;
     size_t headers_n;
     struct span body;
-    const char *peer; // IP address
+    struct span peer; // IP address
 };
 
 // Who the call is from. `principal` is the identity whose rights decide. via is set when a service signed: with
@@ -45,7 +45,8 @@ struct call {
     struct daemon *daemon;
     struct worker *worker;
     const struct service *service;
-    const struct op *op; // NULL until matched
+    const struct op *op; // NULL until matched, and for operations that are not built
+    const char *op_name; // NULL until matched
     char request_id[REQUEST_ID_SIZE];
     int64_t time_ns; // the daemon's clock when the call came in
     struct arena arena;
@@ -73,6 +74,7 @@ struct call {
 
     // Private to common/rpc.
     size_t step;
+    bool entered; // service->enter was called
     bool suspended, finished;
     struct call_secret *secrets;
     void (*done)(struct call *call, void *arg); // called once the reply may leave

@@ -19,18 +19,20 @@
 struct daemon;
 
 struct daemon_spec {
-    const char *program; // "kmsd"
-    const char *summary; // first line of --help
-    const struct conf_option *options; // daemon.c adds the shared ones before these
+    const char *program;               // "kmsd"
+    const char *summary;               // first line of --help
+    const struct conf_option *options; // daemon_options.c adds the shared ones before these; ended by a NULL name
+    const char *listen;                // default of --listen
+    bool leads; // kmsd: has the clock and delivers the trail (--clock, --clock-scale, --trail-dir, --trail-interval)
     const struct service *service;
-    const struct admin_route *routes;  // ended by a NULL path
-    const char *const *store_tables;   // NULL ends
-    size_t max_body;                   // bytes of a request body
+    const struct admin_route *routes; // ended by a NULL path
+    const char *const *store_tables;  // NULL ends
+    size_t max_body;                  // bytes of a request body
     // Each returns false with a reason. start: state is loaded, jobs are added; before the first worker runs.
     // worker_start: in the main thread, once per worker, before its loop runs.
     bool (*start)(struct daemon *d, char *why, size_t why_size);
     bool (*worker_start)(struct worker *w, char *why, size_t why_size);
-    void (*worker_stop)(struct worker *w);  // in the main thread, after the worker's loop has ended
+    void (*worker_stop)(struct worker *w); // in the main thread, after the worker's loop has ended
     // stop: all workers have ended; deliver, ship, wipe.
     void (*stop)(struct daemon *d);
     void (*version)(void); // extra lines of --version; NULL: none
@@ -48,9 +50,10 @@ struct daemon {
     struct scheduler *scheduler;
     struct worker **workers;
     size_t workers_n;
-    const char *account;   // the default account
-    const char *state_dir; // where state lives; with :memory: a folder that is removed at the end, for the journal only
-    const char *trail_dir;
+    const char *account; // the default account
+    const char
+        *state_dir; // where state lives; with :memory: a folder for what cannot be in memory (journal, table files)
+    const char *trail_dir; // NULL unless the daemon leads
     bool in_memory;
     bool open_auth;
     void *ext; // the daemon's own state

@@ -29,28 +29,34 @@ struct op {
     // additionalEventData).
     void (*trail_request)(struct json_write *w, struct call *call);
     void (*trail_response)(struct json_write *w, struct call *call);
-    bool (*trail_additional)(struct json_write *w, struct call *call); // false: the member is left out
-    const void *ext;            // the daemon's own columns (kmsd: grant operation, key states, key usage)
+    // w NULL only asks whether there is one; false: the member is left out.
+    bool (*trail_additional)(struct json_write *w, struct call *call);
+    const void *ext; // the daemon's own columns (kmsd: grant operation, key states, key usage)
 };
 
 // One daemon's API.
 struct service {
-    const char *name;          // SigV4 service: "kms"
-    const char *event_source;  // "kms.amazonaws.com"
-    const char *target_prefix; // X-Amz-Target: "TrentService."
-    const char *content_type;  // "application/x-amz-json-1.1"
-    const char *api_version;   // the trail's apiVersion; NULL: left out
-    bool crc32;                // reply header x-amz-crc32
-    bool long_request_ids;     // DynamoDB's form instead of a UUID
-    const struct op *ops;      // ended by a NULL name
+    const char *name;           // SigV4 service: "kms"
+    const char *event_source;   // "kms.amazonaws.com"
+    const char *target_prefix;  // X-Amz-Target: "TrentService."
+    const char *content_type;   // "application/x-amz-json-1.1"
+    const char *api_version;    // the trail's apiVersion; NULL: left out
+    bool crc32;                 // reply header x-amz-crc32
+    bool long_request_ids;      // DynamoDB's form instead of a UUID
+    const struct op *ops;       // ended by a NULL name
     const char *const *unbuilt; // operations of the real API that are not built yet, NULL ends
-    call_step *enter;          // around resolve, authorize and invoke: locks; NULL: nothing
+    call_step *enter;           // around resolve, authorize and invoke: locks; NULL: nothing
     void (*leave)(struct call *call);
     call_step *authorize;
-    call_step *commit;         // makes the call's changes durable (call->needs_commit), shared by the turn
+    call_step *commit;                  // makes the call's changes durable (call->needs_commit), shared by the turn
+    bool commit_is_final;               // memory runs ahead of the disk: when commit fails the daemon must end (kmsd)
     void (*release)(struct call *call); // frees what the daemon hung on the call; NULL: nothing
-    const struct fault *unknown_operation, *unsupported_operation, *validation, *serialization, *internal, *access_denied,
+    const struct fault *unknown_operation, *unsupported_operation, *validation, *serialization, *internal,
+        *access_denied,
         *unavailable; // unavailable: the trail cannot be written
 };
 
+// The row; NULL: no such operation is built.
 const struct op *op_find(const struct service *service, struct span name);
+// The name if the real API has this operation and it is not built here yet; NULL otherwise.
+const char *op_find_unbuilt(const struct service *service, struct span name);

@@ -1,6 +1,6 @@
-// An operation's parameters as a table: the same rows read the request's JSON into the handler's struct, validate it with
-// AWS's sentences, and say what the trail may show. An operation is a row, a struct and a leaf.
-// Sentences: "1 validation error detected: Value 'x' at 'keyId' failed to satisfy constraint: Member must …".
+// An operation's parameters as a table: the same rows read the request's JSON into the handler's struct, validate it
+// with AWS's sentences, and say what the trail may show. An operation is a row, a struct and a leaf. Sentences: "1
+// validation error detected: Value 'x' at 'keyId' failed to satisfy constraint: Member must …".
 #pragma once
 
 #include <jansson.h>
@@ -66,21 +66,21 @@ struct param {
     int64_t min, max; // length (strings, blobs in bytes, lists and maps in elements) or value; both 0: unbounded
     // Elements of a list and keys/values of a map: length bounds, both 0: unbounded.
     int64_t item_min, item_max, value_min, value_max;
-    const char *const *choices;          // enum values in AWS's message order, NULL ends
-    const char *pattern;                 // regular expression as AWS prints it; checked by `matches`
+    const char *const *choices; // enum values in AWS's message order, NULL ends
+    const char *pattern;        // regular expression as AWS prints it; checked by `matches`
     bool (*matches)(struct span value);
-    const struct param *members;         // PARAM_OBJECT(S): rows ended by a NULL name
-    size_t members_size;                 // sizeof the nested struct
-    size_t set_offset;                   // PARAM_OBJECT: offset (in the outer struct) of a bool that tells it was sent; 0: none
-    const char *trail_default;           // shown in the trail when absent: a string value; NULL: left out
+    const struct param *members; // PARAM_OBJECT(S): rows ended by a NULL name
+    size_t members_size;         // sizeof the nested struct
+    size_t set_offset;           // PARAM_OBJECT: offset (in the outer struct) of a bool that tells it was sent; 0: none
+    const char *trail_default;   // shown in the trail when absent: a string value; NULL: left out
 };
 
 #define PARAM_AT(type_, member_) offsetof(struct type_, member_)
 
 // What param_read() needs to know.
 struct param_context {
-    struct arena *arena;                                 // for lists, maps, texts
-    void *(*wiped_alloc)(void *arg, size_t n);           // memory for blobs, wiped with the call
+    struct arena *arena;                       // for lists, maps, texts
+    void *(*wiped_alloc)(void *arg, size_t n); // memory for blobs, wiped with the call
     void *arg;
     const struct fault *validation;    // ValidationException
     const struct fault *serialization; // SerializationException (wrong JSON type)

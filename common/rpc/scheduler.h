@@ -12,8 +12,8 @@
 
 struct job {
     const char *name;
-    int64_t (*due)(void *arg);               // clock time of the next run; JOB_NEVER: none
-    void (*run)(void *arg, int64_t now_ns);  // must move its own due time on
+    int64_t (*due)(void *arg);              // clock time of the next run; JOB_NEVER: none
+    void (*run)(void *arg, int64_t now_ns); // must move its own due time on
     void *arg;
 };
 

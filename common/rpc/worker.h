@@ -19,6 +19,7 @@ struct worker {
     struct buf record;
     struct call *finished; // this turn's, oldest first
     struct call **finished_tail;
+    bool journal_failed; // in this turn
     struct call *free_calls;
     size_t free_calls_n;
     void *ext; // the daemon's own (ddbd: its client to kmsd)
@@ -28,3 +29,9 @@ struct worker {
 struct worker *worker_new(struct daemon *daemon, size_t index, char *why, size_t why_size);
 void worker_free(struct worker *w);
 void worker_turn_end(void *worker); // after every turn of the loop
+// A cleared call, and where it goes when it is finished: dispatch.c's.
+struct call *worker_take_call(struct worker *w);
+void worker_queue_finished(struct worker *w, struct call *call);
+// Flushes the journal before the turn's end: for admin handlers that acknowledge what they journalled. False: it
+// failed, and no call of this turn will be answered as done.
+bool worker_flush_journal(struct worker *w);

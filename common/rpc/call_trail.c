@@ -1,0 +1,163 @@
+// From a finished call to its trail record: fills the record's members from the call and the operation's row, and
+// stages it in the worker's journal. Called by call_finish() only.
+#include <string.h>
+
+#include "common/rpc/call_internal.h"
+#include "common/rpc/daemon.h"
+#include "common/rpc/worker.h"
+
+static struct trail_identity user_identity(const struct principal *p)
+{
+    struct trail_identity who = {
+        .principal_id = p->principal_id,
+        .arn = p->arn,
+        .account_id = p->account,
+        .access_key_id = p->access_key_id,
+    };
+    switch (p->type) {
+    case PRINCIPAL_ROOT:
+        who.type = TRAIL_ROOT;
+        break;
+    case PRINCIPAL_USER:
+        who.type = TRAIL_IAM_USER;
+        who.user_name = p->name;
+        break;
+    case PRINCIPAL_ROLE_SESSION:
+        who.type = TRAIL_ASSUMED_ROLE;
+        who.role_id = p->role_id;
+        who.role_arn = p->role_arn;
+        who.role_name = p->role_name;
+        who.session_start_ns = p->session_start_ns;
+        break;
+    case PRINCIPAL_SERVICE:
+        who = (struct trail_identity){.type = TRAIL_AWS_SERVICE};
+        break;
+    }
+    return who;
+}
+
+static void write_request(struct json_write *w, void *arg)
+{
+    struct call *call = arg;
+    if (!call->op || !call->json)
+        json_none(w);
+    else if (call->op->trail_request)
+        call->op->trail_request(w, call);
+    else
+        param_write_trail(w, call->op->params, call->json);
+}
+
+static void write_response(struct json_write *w, void *arg)
+{
+    struct call *call = arg;
+    if (call->fault || !call->op || !call->op->trail_response)
+        json_none(w);
+    else
+        call->op->trail_response(w, call);
+}
+
+static void write_additional(struct json_write *w, void *arg)
+{
+    struct call *call = arg;
+    call->op->trail_additional(w, call);
+}
+
+static void fill_outcome(struct call *call, struct trail_event *e)
+{
+    if (!call->fault)
+        return;
+    bool denied = call->fault == call->service->access_denied;
+    e->error_code = denied ? "AccessDenied" : call->fault->code;
+    e->error_message = span_of(call->detail ? call->detail : call->fault->message);
+}
+
+static void fill_source(struct call *call, struct trail_event *e)
+{
+    if (call->caller.via) {
+        e->identity.invoked_by = call->caller.service_principal;
+        e->source_ip = call->caller.service_principal;
+        e->user_agent = span_of(call->caller.service_principal);
+        return;
+    }
+    struct span host = call_header(call, "host");
+    e->source_ip = arena_strndup(&call->arena, call->request.peer.p, call->request.peer.n);
+    e->user_agent = call_header(call, "user-agent");
+    e->client_host = host.p ? arena_strndup(&call->arena, host.p, host.n) : NULL;
+}
+
+static bool read_only_by_name(const char *name)
+{
+    return strncmp(name, "Get", 3) == 0 || strncmp(name, "List", 4) == 0 || strncmp(name, "Describe", 8) == 0;
+}
+
+static void fill_event(struct call *call, struct trail_event *e)
+{
+    const struct op *op = call->op;
+    *e = (struct trail_event){
+        .identity = user_identity(call->caller.principal),
+        .time_ns = clock_now_ns(call->daemon->clock),
+        .source = call->service->event_source,
+        .name = call->op_name,
+        .region = call->region,
+        .write_request = write_request,
+        .write_response = write_response,
+        .arg = call,
+        .request_id = call->request_id,
+        .read_only = op ? op->read_only : read_only_by_name(call->op_name),
+        .resources = call->resources,
+        .resources_n = call->resources_n,
+        .has_resources = call->resources_n > 0 || (op && op->no_resources),
+        .api_version = call->service->api_version,
+        .management = !op || !op->data_event,
+        .recipient_account = call->account,
+        .shared_event_id = call->shared_event_id,
+    };
+    if (op && op->trail_additional && op->trail_additional(NULL, call))
+        e->write_additional = write_additional;
+    fill_outcome(call, e);
+    fill_source(call, e);
+}
+
+static bool stage(struct call *call, struct trail_event *e)
+{
+    struct worker *w = call->worker;
+    char event_id[UUID_TEXT_SIZE];
+    id_uuid(call->daemon->rng, event_id);
+    e->event_id = event_id;
+    buf_reset(&w->record, 64 * 1024);
+    if (!trail_record_write(&w->record, e))
+        return false;
+    struct journal_entry entry = {.time_ns = e->time_ns, .json = buf_span(&w->record)};
+    memcpy(entry.account, e->recipient_account, 13);
+    snprintf(entry.region, sizeof entry.region, "%s", call->region);
+    return journal_append(w->journal, &entry);
+}
+
+// The owner's copy of a call on a key of another account. Source: KMS Developer Guide, "Logging … cross-account".
+static bool stage_owner_copy(struct call *call, struct trail_event *e)
+{
+    e->identity = (struct trail_identity){
+        .type = TRAIL_AWS_ACCOUNT,
+        .principal_id = call->caller.principal->principal_id,
+        .account_id = call->account,
+        .invoked_by = e->identity.invoked_by,
+    };
+    e->recipient_account = call->resources[0].account_id;
+    return stage(call, e);
+}
+
+bool call_record(struct call *call)
+{
+    if (!call->worker->journal || !call->caller.principal || (call->op && call->op->data_event))
+        return true;
+    bool foreign = !call->fault && call->resources_n > 0 && call->caller.principal->type != PRINCIPAL_SERVICE &&
+                   strcmp(call->resources[0].account_id, call->account) != 0;
+    if (foreign && !call->shared_event_id) {
+        char *shared = arena_alloc(&call->arena, UUID_TEXT_SIZE);
+        id_uuid(call->daemon->rng, shared);
+        call->shared_event_id = shared;
+    }
+    struct trail_event e;
+    fill_event(call, &e);
+    return stage(call, &e) && (!foreign || stage_owner_copy(call, &e));
+}

@@ -1,0 +1,196 @@
+// The walk of a call: a static array of steps, the first fault ends it; call_finish() is the only way out. Called by
+// worker.c for requests that came over HTTP, and by whatever else makes calls.
+#include "common/rpc/dispatch.h"
+
+#include <string.h>
+
+#include "common/base/json_read.h"
+#include "common/base/log.h"
+#include "common/rpc/call_internal.h"
+#include "common/rpc/daemon.h"
+#include "common/rpc/worker.h"
+
+static const struct fault *match_operation(struct call *call)
+{
+    const struct service *service = call->service;
+    struct span target = call_header(call, "x-amz-target");
+    if (!span_is(call->request.method, "POST") || !target.p || !span_starts(target, service->target_prefix))
+        return service->unknown_operation;
+    size_t prefix = strlen(service->target_prefix);
+    struct span name = {target.p + prefix, target.n - prefix};
+    call->op = op_find(service, name);
+    call->op_name = call->op ? call->op->name : op_find_unbuilt(service, name);
+    return call->op_name ? NULL : service->unknown_operation;
+}
+
+// Before anything is changed it must be certain that the call can be recorded.
+static const struct fault *reserve_record(struct call *call)
+{
+    if (call->worker->journal && !journal_reserve(call->worker->journal))
+        return call->service->unavailable;
+    return NULL;
+}
+
+static void *wiped_alloc(void *arg, size_t n)
+{
+    return call_secret_alloc(arg, n);
+}
+
+static const struct fault *parse_body(struct call *call)
+{
+    struct span body = call->request.body;
+    call->json = body.n ? json_read(body, NULL, 0) : json_object();
+    if (!json_is_object(call->json))
+        return call->service->serialization;
+    if (!call->op)
+        return call_fault(call, call->service->unsupported_operation, "%s is not supported", call->op_name);
+    call->params = arena_alloc(&call->arena, call->op->params_size + 1);
+    if (!call->op->params)
+        return NULL;
+    struct param_context context = {
+        .arena = &call->arena,
+        .wiped_alloc = wiped_alloc,
+        .arg = call,
+        .validation = call->service->validation,
+        .serialization = call->service->serialization,
+    };
+    const struct fault *fault = param_read(&context, call->op->params, call->json, call->params);
+    if (fault)
+        call->detail = context.detail;
+    return fault;
+}
+
+static const struct fault *enter_service(struct call *call)
+{
+    if (!call->service->enter)
+        return NULL;
+    const struct fault *fault = call->service->enter(call);
+    call->entered = !fault;
+    return fault;
+}
+
+static const struct fault *resolve_resource(struct call *call)
+{
+    return call->op->resolve ? call->op->resolve(call) : NULL;
+}
+
+static const struct fault *authorize(struct call *call)
+{
+    return call->op->authorize ? call->op->authorize(call) : call->service->authorize(call);
+}
+
+static const struct fault *invoke(struct call *call)
+{
+    return call->op->invoke(call);
+}
+
+static call_step *const steps[] = {
+    match_operation, authenticate, reserve_record, parse_body, enter_service, resolve_resource, authorize, invoke,
+};
+
+#define STEPS_N (sizeof steps / sizeof steps[0])
+
+static void walk(struct call *call)
+{
+    while (call->step < STEPS_N) {
+        const struct fault *fault = steps[call->step](call);
+        if (fault == &call_pending) {
+            call->suspended = true;
+            return;
+        }
+        call->step++;
+        call->fault = fault;
+        if (fault)
+            break;
+    }
+    call_finish(call);
+}
+
+void call_run(struct call *call)
+{
+    walk(call);
+}
+
+void call_resume(struct call *call, const struct fault *fault)
+{
+    call->suspended = false;
+    call->fault = fault;
+    call->step++;
+    if (fault)
+        call_finish(call);
+    else
+        walk(call);
+}
+
+void call_retry(struct call *call)
+{
+    call->suspended = false;
+    walk(call);
+}
+
+struct call *call_new(struct worker *worker, const struct call_request *request, void (*done)(struct call *, void *),
+                      void *arg)
+{
+    struct call *call = worker_take_call(worker);
+    call->daemon = worker->daemon;
+    call->worker = worker;
+    call->service = worker->daemon->spec->service;
+    call->request = *request;
+    call->time_ns = clock_now_ns(worker->daemon->clock);
+    call->done = done;
+    call->done_arg = arg;
+    if (call->service->long_request_ids)
+        id_dynamodb_request(worker->daemon->rng, call->request_id);
+    else
+        id_uuid(worker->daemon->rng, call->request_id);
+    json_write_init(&call->out, &call->reply);
+    return call;
+}
+
+static void log_outcome(const struct call *call)
+{
+    const char *name = call->op_name ? call->op_name : "-";
+    if (!call->fault)
+        log_debug("%s %s ok", call->request_id, name);
+    else if (call->fault->status >= 500)
+        log_error("%s %s %s", call->request_id, name, call->fault->code);
+    else
+        log_info("%s %s %s", call->request_id, name, call->fault->code);
+}
+
+void call_finish(struct call *call)
+{
+    call->finished = true;
+    if (!call->fault && !buf_ok(&call->reply))
+        call->fault = call->service->internal;
+    // When the record could not be reserved there is none, and nothing was done.
+    if (call->fault != call->service->unavailable && !call_record(call)) {
+        call->fault = call->service->unavailable;
+        call->detail = NULL;
+    }
+    if (call->entered && call->service->leave)
+        call->service->leave(call);
+    log_outcome(call);
+    worker_queue_finished(call->worker, call);
+}
+
+int call_reply_status(const struct call *call)
+{
+    return call->fault ? call->fault->status : 200;
+}
+
+struct span call_reply_body(struct call *call)
+{
+    if (!call->fault)
+        return buf_span(&call->reply);
+    const struct fault *fault = call->fault;
+    buf_wipe(&call->reply);
+    json_write_init(&call->out, &call->reply);
+    struct json_write *w = &call->out;
+    json_obj_begin(w);
+    json_key(w, "__type");
+    json_cstr(w, arena_printf(&call->arena, "%s%s", fault->prefix ? fault->prefix : "", fault->code));
+    json_kcstr(w, fault->member ? fault->member : "message", call->detail ? call->detail : fault->message);
+    json_obj_end(w);
+    return buf_span(&call->reply);
+}

@@ -1,0 +1,24 @@
+// Constraint violations of a request, collected and joined as AWS joins them. Private to common/rpc.
+#pragma once
+
+#include "common/base/buf.h"
+#include "common/rpc/param.h"
+
+struct param_violations {
+    struct buf text; // the sentences, joined by "; "
+    size_t n;
+};
+
+void param_violations_init(struct param_violations *v);
+// The whole sentence ("2 validation errors detected: …") in the arena; NULL when there was none. Frees the list.
+const char *param_violations_take(struct param_violations *v, struct arena *arena);
+
+// path is the member's place in the request: "keyId", "tags.1.member.tagKey".
+void param_violation_null(struct param_violations *v, const char *path);
+void param_check_string(struct param_violations *v, const struct param *row, const char *path, struct span value);
+void param_check_blob(struct param_violations *v, const struct param *row, const char *path, size_t n);
+void param_check_integer(struct param_violations *v, const struct param *row, const char *path, int64_t value);
+void param_check_strings(struct param_violations *v, const struct param *row, const char *path,
+                         const struct span_list *list);
+void param_check_map(struct param_violations *v, const struct param *row, const char *path, const struct str_map *map);
+void param_check_count(struct param_violations *v, const struct param *row, const char *path, size_t n);
