@@ -12,11 +12,23 @@
 
 struct store;
 
-// Opens or creates the database file; path NULL keeps everything in memory. tables lists the table names (NULL ends).
-struct store *store_open(const char *path, const char *const *tables, char *why, size_t why_size);
+// What an acknowledged change survives. Measured on a virtual disk with a cheap flush, one change a commit: FULL 150
+// us, NORMAL 13 us.
+enum store_sync {
+    STORE_SYNC_FULL,   // also a power cut: fsync at every commit. The right one for keys
+    STORE_SYNC_NORMAL, // kill -9; a power cut may undo the last commits, never corrupt
+};
+
+// Opens or creates the database file (mode 0600, held by this process alone; "<path>-wal" beside it); path NULL keeps
+// nothing at all: the daemon's memory is the truth, puts are no work. tables lists the table names, [a-z_] (NULL ends);
+// the list must live as long as the store. NULL with a reason that names the file: not a store's database, of a version
+// that this program does not know, corrupt, or in use.
+struct store *store_open(const char *path, const char *const *tables, enum store_sync sync, char *why, size_t why_size);
+// What is still pending is lost: commit before.
 void store_close(struct store *s);
 
-// Queues a change; the bytes are copied. Must be called while holding the lock that orders changes of that record.
+// Queues a change; the bytes are copied. Aborts the process when memory is gone or the table is not in the list. Must
+// be called while holding the lock that orders changes of that record.
 void store_put(struct store *s, const char *table, struct span key, struct span value);
 void store_delete(struct store *s, const char *table, struct span key);
 // True when changes are pending that no commit has taken yet.
@@ -25,6 +37,9 @@ bool store_dirty(struct store *s);
 // was applied, it is kept, and the caller must not answer its calls as done.
 MUST_CHECK bool store_commit(struct store *s, char *why, size_t why_size);
 
-// Reads every record of a table in key order. The spans live during the callback. The callback returns false to stop.
-MUST_CHECK bool store_scan(struct store *s, const char *table, bool (*each)(void *arg, struct span key, struct span value),
-                           void *arg, char *why, size_t why_size);
+// Reads every committed record of a table in key order. The spans live during the callback, which may put and delete,
+// but neither scan nor commit. It returns false to stop (the scan then succeeds). False with a reason: I/O, or a record
+// whose checksum is wrong.
+MUST_CHECK bool store_scan(struct store *s, const char *table,
+                           bool (*each)(void *arg, struct span key, struct span value), void *arg, char *why,
+                           size_t why_size);

@@ -19,7 +19,8 @@ enum trail_sync {
 };
 
 // What a record is filed under. origin and sequence: shipped events (ddbd) carry where they came from, so that each is
-// delivered once; origin is empty for the daemon's own.
+// delivered once; origin (at most 64 bytes) is empty for the daemon's own, and their sequence is set by the writer.
+// Account and Region become folder names: 12 digits, and at most 31 of [a-z0-9-].
 struct journal_entry {
     char account[13];
     char region[32];
@@ -32,24 +33,42 @@ struct journal_entry {
 struct journal;        // the folder, shared by all writers and the deliverer
 struct journal_writer; // one thread's
 
+// Opens or creates the folder. What a crash left is put in order: a torn tail (a write that never finished) is cut off.
+// A damaged record anywhere else is an error that names file and offset: the journal stays as it is.
 struct journal *journal_open(const char *dir, enum trail_sync sync, char *why, size_t why_size);
 void journal_close(struct journal *j);
 
+// name: at most 15 of [a-z0-9]; one writer per name at a time. j must outlive it.
 struct journal_writer *journal_writer_new(struct journal *j, const char *name, char *why, size_t why_size);
 void journal_writer_free(struct journal_writer *w);
 
-// Makes sure that a record of the largest size can be written. False: the call must be refused (errno says why).
+// Makes sure that a record of the largest size can be written: called before a call is invoked, nearly free when there
+// is room. False: the call must be refused (errno says why).
 MUST_CHECK bool journal_reserve(struct journal_writer *w);
-// Stages a record; nothing is written yet.
+// Stages a record; nothing is written yet. False: not a valid entry (EINVAL; the JSON may have 256 KiB), no memory.
 MUST_CHECK bool journal_append(struct journal_writer *w, const struct journal_entry *e);
 // Writes all staged records with one write(2), and fdatasync()s under TRAIL_SYNC_ALWAYS. False with errno: none of the
 // turn's calls may be answered as done; the staged records are gone and the file holds none of them.
 MUST_CHECK bool journal_flush(struct journal_writer *w);
+// Bytes staged.
 size_t journal_staged(const struct journal_writer *w);
-// TRAIL_SYNC_INTERVAL: syncs what is not yet synced.
-void journal_sync_due(struct journal *j);
+// TRAIL_SYNC_INTERVAL: syncs what is not yet synced; the caller's timer says how often. False with errno; tried again
+// next time.
+bool journal_sync_due(struct journal *j);
 
-// Highest sequence journalled (or delivered) for an origin; 0: none. Thread-safe.
+// Events that another daemon hands over are filed once: by origin (a text that never means anything else) and a
+// sequence that grows. A sequence counts as seen once it was flushed; until then it belongs to the writer that staged
+// it, so that a failed flush forgets it and a second sender of the same event cannot be told "seen" too early. Highest
+// sequence flushed for an origin; 0: none. Thread-safe.
 uint64_t journal_origin_sequence(struct journal *j, struct span origin);
-// Atomic test-and-advance: true when sequence is new (the caller then appends it), false when it was seen.
-bool journal_origin_advance(struct journal *j, struct span origin, uint64_t sequence);
+
+enum journal_origin {
+    JOURNAL_ORIGIN_NEW,  // the caller appends it to this writer now; the writer's next flush makes it seen, or not
+    JOURNAL_ORIGIN_SEEN, // flushed already, or staged by this very writer
+    JOURNAL_ORIGIN_BUSY, // another writer has events of this origin in hand: try again later
+    JOURNAL_ORIGIN_NO_MEMORY,
+};
+// Claims the origin for this writer until its next flush, and tells whether the sequence is new.
+MUST_CHECK enum journal_origin journal_origin_claim(struct journal_writer *w, struct span origin, uint64_t sequence);
+// What a consumer remembers of segments that are gone (the deliverer, at start). False: out of memory.
+bool journal_origin_restore(struct journal *j, struct span origin, uint64_t sequence);

@@ -1,6 +1,6 @@
-// One CloudTrail record, written straight into the worker's buffer. The caller walks the members in CloudTrail's order by
-// filling struct trail_event; the writer knows names, order, omissions and size caps.
-// Source: CloudTrail User Guide, "CloudTrail record contents" (eventVersion 1.11).
+// One CloudTrail record, written straight into the worker's buffer. The caller walks the members in CloudTrail's order
+// by filling struct trail_event; the writer knows names, order, omissions and size caps. Source: CloudTrail User Guide,
+// "CloudTrail record contents" (eventVersion 1.11).
 #pragma once
 
 #include <stdbool.h>
@@ -15,6 +15,7 @@ enum trail_identity_type {
     TRAIL_IAM_USER,
     TRAIL_ASSUMED_ROLE,
     TRAIL_AWS_SERVICE, // type and invokedBy only
+    TRAIL_AWS_ACCOUNT, // the owner's copy of a cross-account call: type, principalId, accountId
     TRAIL_INTERNAL,    // service events: no type; accountId and invokedBy "AWS Internal"
 };
 
@@ -45,7 +46,7 @@ struct trail_event {
     // Members written by the operation: NULL writes null. Each writes exactly one JSON value.
     void (*write_request)(struct json_write *w, void *arg);
     void (*write_response)(struct json_write *w, void *arg);
-    void (*write_additional)(struct json_write *w, void *arg); // NULL: the member is absent
+    void (*write_additional)(struct json_write *w, void *arg);      // NULL: the member is absent
     void (*write_service_details)(struct json_write *w, void *arg); // serviceEventDetails; NULL: absent
     void *arg;
     const char *request_id; // NULL: absent (service events)

@@ -1,0 +1,386 @@
+// The store on SQLite: one WAL database, a WITHOUT ROWID table of (key, value, checksum) per store table, one
+// connection. Changes wait in a list in memory; the first caller of store_commit() writes all that are there in one
+// transaction while later ones wait for it. Called by the daemons' state modules and rpc's end of turn; what the bytes
+// mean is theirs.
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/encode.h"
+#include "common/store/store.h"
+
+#define APPLICATION_ID 0x6b6d7364 // "kmsd"
+#define SCHEMA_VERSION 1
+#define TABLES_MAX 64
+
+struct change {
+    struct change *next;
+    size_t table;
+    size_t key_n, value_n;
+    bool removed;
+    char bytes[]; // key, value
+};
+
+struct store {
+    const char *const *tables;
+    size_t tables_n;
+    char *path;            // NULL: in memory, nothing below is used but that
+    pthread_mutex_t queue; // the pending list and the numbers of changes
+    pthread_cond_t committed;
+    struct change *first, **last;
+    uint64_t queued, durable; // changes ever queued, and how many of them are durable
+    bool committing;
+    pthread_mutex_t database; // the connection and its statements
+    sqlite3 *db;
+    sqlite3_stmt *begin, *commit, *rollback;
+    sqlite3_stmt *put[TABLES_MAX], *remove[TABLES_MAX];
+};
+
+static bool failed(struct store *s, char *why, size_t why_size)
+{
+    snprintf(why, why_size, "%s: %s", s->path, s->db ? sqlite3_errmsg(s->db) : "out of memory");
+    return false;
+}
+
+static bool execute(struct store *s, const char *sql)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static bool prepare(struct store *s, sqlite3_stmt **statement, const char *sql)
+{
+    return sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) == SQLITE_OK;
+}
+
+// The first column of the first row of a pragma.
+static bool pragma_integer(struct store *s, const char *sql, int64_t *value)
+{
+    sqlite3_stmt *statement = NULL;
+    bool ok = prepare(s, &statement, sql) && sqlite3_step(statement) == SQLITE_ROW;
+    if (ok)
+        *value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+static bool check_integrity(struct store *s, char *why, size_t why_size)
+{
+    sqlite3_stmt *statement = NULL;
+    if (!prepare(s, &statement, "PRAGMA quick_check(1)") || sqlite3_step(statement) != SQLITE_ROW) {
+        failed(s, why, why_size);
+        sqlite3_finalize(statement);
+        return false;
+    }
+    const char *verdict = (const char *)sqlite3_column_text(statement, 0);
+    bool ok = verdict && strcmp(verdict, "ok") == 0;
+    if (!ok)
+        snprintf(why, why_size, "%s: the database is corrupt: %s", s->path, verdict ? verdict : "no verdict");
+    sqlite3_finalize(statement);
+    return ok;
+}
+
+// A new file becomes ours; an old one must be, in a version that this program knows.
+static bool check_owner(struct store *s, char *why, size_t why_size)
+{
+    int64_t pages, application, version;
+    if (!pragma_integer(s, "PRAGMA page_count", &pages) || !pragma_integer(s, "PRAGMA application_id", &application) ||
+        !pragma_integer(s, "PRAGMA user_version", &version))
+        return failed(s, why, why_size);
+    if (pages == 0)
+        return true;
+    if (application != APPLICATION_ID) {
+        snprintf(why, why_size, "%s: a database, but not a store of this program", s->path);
+        return false;
+    }
+    if (version != SCHEMA_VERSION) {
+        snprintf(why, why_size, "%s: schema version %lld; this program knows version %d only", s->path,
+                 (long long)version, SCHEMA_VERSION);
+        return false;
+    }
+    return check_integrity(s, why, why_size);
+}
+
+static bool create_tables(struct store *s)
+{
+    char sql[256];
+    for (size_t i = 0; i < s->tables_n; i++) {
+        snprintf(sql, sizeof sql,
+                 "CREATE TABLE IF NOT EXISTS \"%s\" (key BLOB PRIMARY KEY, value BLOB NOT NULL, sum INTEGER NOT NULL) "
+                 "WITHOUT ROWID",
+                 s->tables[i]);
+        if (!execute(s, sql))
+            return false;
+    }
+    snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, SCHEMA_VERSION);
+    return execute(s, sql);
+}
+
+// Before anything is read: the lock is taken by the first access and kept, so no shared-memory file is needed.
+static bool set_up(struct store *s, enum store_sync sync)
+{
+    sqlite3_extended_result_codes(s->db, 1);
+    return execute(s, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY; "
+                      "PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON") &&
+           execute(s, sync == STORE_SYNC_FULL ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+}
+
+static bool prepare_all(struct store *s)
+{
+    char sql[256];
+    bool ok = prepare(s, &s->begin, "BEGIN IMMEDIATE") && prepare(s, &s->commit, "COMMIT") &&
+              prepare(s, &s->rollback, "ROLLBACK");
+    for (size_t i = 0; ok && i < s->tables_n; i++) {
+        snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO \"%s\" VALUES (?1, ?2, ?3)", s->tables[i]);
+        ok = prepare(s, &s->put[i], sql);
+        snprintf(sql, sizeof sql, "DELETE FROM \"%s\" WHERE key = ?1", s->tables[i]);
+        ok = ok && prepare(s, &s->remove[i], sql);
+    }
+    return ok;
+}
+
+static bool open_database(struct store *s, enum store_sync sync, char *why, size_t why_size)
+{
+    // SQLite would make the file readable by others; the write-ahead log takes its mode from it.
+    int fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        snprintf(why, why_size, "%s: %s", s->path, strerror(errno));
+        return false;
+    }
+    close(fd);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK || !set_up(s, sync))
+        return failed(s, why, why_size);
+    if (!check_owner(s, why, why_size))
+        return false;
+    if (!execute(s, "PRAGMA journal_mode = WAL") || !execute(s, "BEGIN IMMEDIATE") || !create_tables(s) ||
+        !execute(s, "COMMIT") || !prepare_all(s))
+        return failed(s, why, why_size);
+    return true;
+}
+
+struct store *store_open(const char *path, const char *const *tables, enum store_sync sync, char *why, size_t why_size)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (!s || (path && !(s->path = strdup(path)))) {
+        snprintf(why, why_size, "out of memory");
+        free(s);
+        return NULL;
+    }
+    s->tables = tables;
+    while (tables[s->tables_n])
+        s->tables_n++;
+    if (s->tables_n > TABLES_MAX)
+        abort();
+    s->last = &s->first;
+    pthread_mutex_init(&s->queue, NULL);
+    pthread_cond_init(&s->committed, NULL);
+    pthread_mutex_init(&s->database, NULL);
+    if (!path || open_database(s, sync, why, why_size))
+        return s;
+    store_close(s);
+    return NULL;
+}
+
+static void free_changes(struct change *c)
+{
+    while (c) {
+        struct change *next = c->next;
+        free(c);
+        c = next;
+    }
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    sqlite3_finalize(s->begin);
+    sqlite3_finalize(s->commit);
+    sqlite3_finalize(s->rollback);
+    for (size_t i = 0; i < s->tables_n; i++) {
+        sqlite3_finalize(s->put[i]);
+        sqlite3_finalize(s->remove[i]);
+    }
+    sqlite3_close(s->db);
+    free_changes(s->first);
+    pthread_mutex_destroy(&s->queue);
+    pthread_cond_destroy(&s->committed);
+    pthread_mutex_destroy(&s->database);
+    free(s->path);
+    free(s);
+}
+
+static size_t find_table(const struct store *s, const char *table)
+{
+    for (size_t i = 0; i < s->tables_n; i++)
+        if (strcmp(s->tables[i], table) == 0)
+            return i;
+    abort(); // the list of tables is the daemon's own
+}
+
+static void queue(struct store *s, const char *table, struct span key, struct span value, bool removed)
+{
+    size_t index = find_table(s, table);
+    if (!s->path)
+        return;
+    struct change *c = malloc(sizeof *c + key.n + value.n);
+    if (!c)
+        abort(); // the change is already made in memory: going on would part it from the disk
+    *c = (struct change){.table = index, .key_n = key.n, .value_n = value.n, .removed = removed};
+    if (key.n)
+        memcpy(c->bytes, key.p, key.n);
+    if (value.n)
+        memcpy(c->bytes + key.n, value.p, value.n);
+    pthread_mutex_lock(&s->queue);
+    *s->last = c;
+    s->last = &c->next;
+    s->queued++;
+    pthread_mutex_unlock(&s->queue);
+}
+
+void store_put(struct store *s, const char *table, struct span key, struct span value)
+{
+    queue(s, table, key, value, false);
+}
+
+void store_delete(struct store *s, const char *table, struct span key)
+{
+    queue(s, table, key, (struct span){0}, true);
+}
+
+bool store_dirty(struct store *s)
+{
+    pthread_mutex_lock(&s->queue);
+    bool dirty = s->first != NULL;
+    pthread_mutex_unlock(&s->queue);
+    return dirty;
+}
+
+static bool run(sqlite3_stmt *statement)
+{
+    bool ok = sqlite3_step(statement) == SQLITE_DONE;
+    sqlite3_reset(statement);
+    return ok;
+}
+
+// SQLite has no checksums of its own: a value changed on the disk would be believed.
+static int64_t checksum(struct span key, struct span value)
+{
+    return (int64_t)((uint64_t)crc32_of(key) << 32 | crc32_of(value));
+}
+
+static bool apply(struct store *s, const struct change *c)
+{
+    sqlite3_stmt *statement = c->removed ? s->remove[c->table] : s->put[c->table];
+    struct span key = {c->bytes, c->key_n}, value = {c->bytes + c->key_n, c->value_n};
+    bool ok = sqlite3_bind_blob64(statement, 1, c->bytes, c->key_n, SQLITE_STATIC) == SQLITE_OK;
+    if (ok && !c->removed)
+        ok = sqlite3_bind_blob64(statement, 2, value.p, c->value_n, SQLITE_STATIC) == SQLITE_OK &&
+             sqlite3_bind_int64(statement, 3, checksum(key, value)) == SQLITE_OK;
+    return ok && run(statement);
+}
+
+// One transaction. Afterwards all of it is durable, or none applied.
+static bool transact(struct store *s, const struct change *c, char *why, size_t why_size)
+{
+    pthread_mutex_lock(&s->database);
+    bool ok = run(s->begin);
+    for (; ok && c; c = c->next)
+        ok = apply(s, c);
+    ok = ok && run(s->commit);
+    if (!ok) {
+        failed(s, why, why_size);
+        if (!sqlite3_get_autocommit(s->db))
+            run(s->rollback);
+    }
+    pthread_mutex_unlock(&s->database);
+    return ok;
+}
+
+// Takes the whole list and commits it; on failure the list is put back in front of what came meanwhile. Under the
+// queue's lock, which is let go while the disk works.
+static bool commit_pending(struct store *s, char *why, size_t why_size)
+{
+    struct change *taken = s->first, **taken_last = s->last;
+    uint64_t upto = s->queued;
+    s->first = NULL;
+    s->last = &s->first;
+    s->committing = true;
+    pthread_mutex_unlock(&s->queue);
+    bool ok = transact(s, taken, why, why_size);
+    if (ok)
+        free_changes(taken);
+    pthread_mutex_lock(&s->queue);
+    s->committing = false;
+    if (ok) {
+        s->durable = upto;
+    } else {
+        *taken_last = s->first;
+        if (!s->first)
+            s->last = taken_last;
+        s->first = taken;
+    }
+    pthread_cond_broadcast(&s->committed);
+    return ok;
+}
+
+bool store_commit(struct store *s, char *why, size_t why_size)
+{
+    bool ok = true;
+    pthread_mutex_lock(&s->queue);
+    uint64_t mine = s->queued;
+    while (ok && s->durable < mine) {
+        if (s->committing)
+            pthread_cond_wait(&s->committed, &s->queue);
+        else
+            ok = commit_pending(s, why, why_size);
+    }
+    pthread_mutex_unlock(&s->queue);
+    return ok;
+}
+
+static struct span column(sqlite3_stmt *statement, int i)
+{
+    const void *p = sqlite3_column_blob(statement, i); // before the length: SQLite may convert
+    return (struct span){p, (size_t)sqlite3_column_bytes(statement, i)};
+}
+
+static bool scan_rows(struct store *s, sqlite3_stmt *statement, const char *table,
+                      bool (*each)(void *arg, struct span key, struct span value), void *arg, char *why,
+                      size_t why_size)
+{
+    int result;
+    while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct span key = column(statement, 0), value = column(statement, 1);
+        if (sqlite3_column_int64(statement, 2) != checksum(key, value)) {
+            snprintf(why, why_size, "%s: a record of table \"%s\" is damaged", s->path, table);
+            return false;
+        }
+        if (!each(arg, key, value))
+            return true;
+    }
+    return result == SQLITE_DONE || failed(s, why, why_size);
+}
+
+bool store_scan(struct store *s, const char *table, bool (*each)(void *arg, struct span key, struct span value),
+                void *arg, char *why, size_t why_size)
+{
+    char sql[256];
+    sqlite3_stmt *statement = NULL;
+    find_table(s, table);
+    if (!s->path)
+        return true;
+    snprintf(sql, sizeof sql, "SELECT key, value, sum FROM \"%s\" ORDER BY key", table);
+    pthread_mutex_lock(&s->database);
+    bool ok = sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL) == SQLITE_OK || failed(s, why, why_size);
+    ok = ok && scan_rows(s, statement, table, each, arg, why, why_size);
+    sqlite3_finalize(statement);
+    sqlite3_db_release_memory(s->db); // the pages of a scan are not read again
+    pthread_mutex_unlock(&s->database);
+    return ok;
+}
