@@ -156,7 +156,7 @@ bool reply_reader_closed(struct reply_reader *r)
 
 struct span reply_reader_body(const struct reply_reader *r)
 {
-    return (struct span){r->in + r->head_len, r->body_len};
+    return r->in ? (struct span){r->in + r->head_len, r->body_len} : (struct span){0};
 }
 
 bool reply_reader_reusable(const struct reply_reader *r)

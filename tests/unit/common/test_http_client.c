@@ -356,6 +356,43 @@ static void test_no_retry_after_a_byte(void **state)
     rig_end(&rig);
 }
 
+// Bytes that no request asked for must not become the reply to the next one.
+static void test_unasked_bytes(void **state)
+{
+    (void)state;
+    struct span ok = SPAN("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    struct span two =
+        SPAN("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    for (int together = 0; together < 2; together++) {
+        struct rig rig;
+        struct outcome o;
+        struct peer_socket p, q;
+        struct fake fake = fake_begin();
+        rig_begin(&rig, NULL);
+        struct http_client *client = client_for(&rig, fake.address, NULL);
+        call(client, "/1", 0, &o);
+        RIG_UNTIL(&rig, fake_accept(&fake, &p));
+        RIG_UNTIL(&rig, peer_has(&p, "{}"));
+        peer_send(&p, together ? two : ok);
+        RIG_UNTIL(&rig, o.calls == 1);
+        assert_true(body_is(&o, "ok"));
+        if (!together)
+            peer_send(&p, ok);
+        RIG_UNTIL(&rig, peer_at_end(&p));
+        call(client, "/2", 0, &o);
+        RIG_UNTIL(&rig, fake_accept(&fake, &q));
+        RIG_UNTIL(&rig, peer_has(&q, "POST /2"));
+        peer_send(&q, ok);
+        RIG_UNTIL(&rig, o.calls == 1);
+        assert_true(body_is(&o, "ok"));
+        http_client_free(client);
+        peer_close(&p);
+        peer_close(&q);
+        close(fake.listener);
+        rig_end(&rig);
+    }
+}
+
 static void test_idle_connection_closed_by_peer(void **state)
 {
     (void)state;
@@ -486,6 +523,7 @@ int main(void)
         cmocka_unit_test(test_replies),
         cmocka_unit_test(test_retry),
         cmocka_unit_test(test_no_retry_after_a_byte),
+        cmocka_unit_test(test_unasked_bytes),
         cmocka_unit_test(test_idle_connection_closed_by_peer),
         cmocka_unit_test(test_nobody_there),
         cmocka_unit_test(test_free_with_calls),

@@ -336,12 +336,14 @@ static void test_client_gone_before_flush(void **state)
     rig_begin(&rig, NULL);
     rig.no_flush = true;
     struct peer_socket p = peer_connect(rig.address);
-    peer_send(&p, SPAN("GET /echo HTTP/1.1\r\n" H "\r\n"));
-    RIG_UNTIL(&rig, http_server_staged(rig.server) == 1);
+    peer_send(&p, SPAN("GET /hold HTTP/1.1\r\n" H "\r\n"));
+    RIG_UNTIL(&rig, rig.n_held == 1);
+    rig_reply(rig.held[0], 200, "too late");
     struct linger reset = {.l_onoff = 1};
     setsockopt(p.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     peer_close(&p);
     RIG_UNTIL(&rig, http_server_connections(rig.server) == 0);
+    assert_int_equal(rig.n_closed, 0); // it is not held any more
     assert_int_equal(http_server_staged(rig.server), 1);
     http_server_flush(rig.server);
     assert_int_equal(http_server_staged(rig.server), 0);
