@@ -105,6 +105,7 @@ struct journal *journal_open(const char *dir, enum trail_sync sync, char *why, s
         return NULL;
     }
     j->sync = sync;
+    j->segment_size = JOURNAL_SEGMENT_SIZE;
     pthread_mutex_init(&j->lock, NULL);
     bool ok = file_mkdirs(dir);
     if (!ok)

@@ -171,7 +171,7 @@ static bool looks_unfinished(struct span bytes, size_t at)
 {
     const char *p = bytes.p + at;
     size_t left = bytes.n - at;
-    if (left < JOURNAL_RECORD_HEADER || all_zero(p + 52, 4) || all_zero(p, 16))
+    if (left < JOURNAL_RECORD_HEADER || p[JOURNAL_RECORD_HEADER - 1] == 0 || all_zero(p, 16))
         return true; // a header cut off, or its first sector missing
     if (!header_ok(p))
         return false;

@@ -14,6 +14,8 @@
 #define JOURNAL_SEQUENCE_SHIFT 40 // own sequence: epoch, then a count of records of this writer
 #define JOURNAL_EPOCH_MAX (UINT64_C(1) << 22)
 
+#define JOURNAL_SEGMENT_SIZE (UINT64_C(16) << 20)
+
 struct journal_segment {
     uint64_t number;
     char writer[JOURNAL_WRITER_SIZE];
@@ -34,6 +36,7 @@ struct journal_origin_row {
 struct journal {
     char *dir;
     enum trail_sync sync;
+    uint64_t segment_size; // a new segment is begun at the first turn that finds this much; tests make it small
     char id[JOURNAL_ID_SIZE];
     uint64_t epoch;
     pthread_mutex_t lock; // everything below

@@ -10,7 +10,6 @@
 #include "common/base/file.h"
 #include "common/trail/journal_internal.h"
 
-#define SEGMENT_SIZE (UINT64_C(16) << 20) // a new one is begun at the first turn that finds this much
 #define RESERVE_STEP (UINT64_C(1) << 20)
 #define TYPICAL_RECORD (UINT64_C(8) << 10)
 #define STAGED_MAX (SIZE_MAX / 4)
@@ -143,7 +142,7 @@ static bool ready(struct journal_writer *w)
 {
     if (w->must_roll_back && !roll_back(w))
         return false;
-    if (w->segment && (w->staged.len || (w->at < SEGMENT_SIZE && !w->retire)))
+    if (w->segment && (w->staged.len || (w->at < w->journal->segment_size && !w->retire)))
         return true;
     return seal(w) && begin_segment(w);
 }
@@ -152,7 +151,7 @@ bool journal_reserve(struct journal_writer *w)
 {
     // Not every call can have the largest record; one may, and those before it in this turn a typical one.
     uint64_t need = w->at + w->staged.len + JOURNAL_RECORD_MAX + ++w->promised * TYPICAL_RECORD;
-    if (w->segment && need <= w->reserved && w->at < SEGMENT_SIZE && !w->must_roll_back && !w->retire)
+    if (w->segment && need <= w->reserved && w->at < w->journal->segment_size && !w->must_roll_back && !w->retire)
         return true;
     w->promised--;
     if (!ready(w))
