@@ -55,5 +55,3 @@ struct policy_match policy_evaluate(const struct policy *p, const struct policy_
 // CreateKey and PutKeyPolicy)? caller is the principal that must keep access.
 bool policy_keeps_access(const struct policy *p, const struct principal *caller, const char *action,
                          const char *resource);
-// Every principal that the document names exists as far as can be told (form of the ARN, account id, service name).
-bool policy_principals_valid(const struct policy *p, char *why, size_t why_size);
