@@ -40,7 +40,7 @@ BANNED = {
 PLACES = re.compile(r"(?<![\w.$}])/(w[o]rk|t[m]p|r[o]ot|h[o]me)\b(?!-)|\.\./s[h]ared\b")
 URLS = re.compile(r"https?://([A-Za-z0-9.-]+)")
 HOSTS = re.compile(r"^(127\.0\.0\.1|localhost|[\w.-]*example\.(com|org|net)|([\w-]+\.)*(amazonaws|aws\.amazon|amazon)\.com"
-                   r"|www\.rfc-editor\.org|datatracker\.ietf\.org|www\.sqlite\.org|sqlite\.org|www\.apache\.org|www\.w3\.org)\.?$")
+                   r"|www\.rfc-editor\.org|datatracker\.ietf\.org|www\.sqlite\.org|sqlite\.org|www\.apache\.org|www\.w3\.org|en\.wikipedia\.org)\.?$")
 
 
 def tracked(*suffixes):
