@@ -1,10 +1,11 @@
 // Every acknowledged event is delivered, and none twice, whatever kills the process and whenever; a trail folder that
 // cannot be written loses nothing.
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 #include <signal.h>

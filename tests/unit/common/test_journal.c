@@ -1,10 +1,11 @@
 // The journal keeps what it promised: torn tails are cut, damage is loud, a failed flush leaves nothing behind, a full
 // disk refuses before anything is lost.
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <errno.h>
 #include <signal.h>

@@ -1,9 +1,10 @@
 // Records have CloudTrail's members in CloudTrail's order, leave out what does not apply, and keep its sizes.
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <stdlib.h>
