@@ -207,8 +207,8 @@ def check_help(name):
     if done.returncode or not done.stdout.startswith("Usage: "):
         return [f"{name}: --help prints no usage (status {done.returncode})"]
     source = text(name)
-    for module in re.findall(r'exec .*/lib/(\w+\.py)"', source):
-        source += text(f"scripts/lib/{module}")
+    for module in re.findall(r'exec .*"\$root/([\w/]+\.py)"', source):
+        source += text(module)
     told = set(re.findall(r"^(?:  |       )\s*(?:-\w, )?(--[a-z-]+)", done.stdout, flags=re.M)) - {"--help"}
     taken = options_of(source)
     return [f"{name}: --help does not tell of {o}" for o in sorted(taken - told)] + \
