@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +21,7 @@
 #include "common/base/file.h"
 #include "common/trail/deliver.h"
 #include "common/trail/journal_internal.h"
-#include "trail_harness.h"
+#include "tests/unit/common/trail_harness.h"
 
 #define NOON (INT64_C(1552305600) * NS_PER_S) // 2019-03-11T12:00:00Z
 #define HOME "111122223333"
@@ -257,6 +259,50 @@ static void a_pending_delivery_needs_its_journal(void **state)
     rng_free(t->rng);
 }
 
+struct producer {
+    pthread_t thread;
+    struct journal_writer *writer;
+    int first;
+    bool failed;
+};
+
+static void *produce(void *arg)
+{
+    struct producer *p = arg;
+    for (int i = 0; i < 300; i++) {
+        p->failed |= !journal_reserve(p->writer) ||
+                     !append_event(p->writer, i % 2 ? HOME : OTHER, "us-east-1", p->first + i, NOON) ||
+                     (i % 3 == 2 && !journal_flush(p->writer));
+    }
+    return NULL;
+}
+
+static void writers_and_deliveries_at_once(void **state)
+{
+    struct trail *t = *state;
+    trail_open(t, TRAIL_SYNC_INTERVAL);
+    t->journal->segment_size = 4000;
+    struct producer p[2] = {{.writer = t->writer}, {.writer = t->second, .first = 300}};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&p[i].thread, NULL, produce, &p[i]), 0);
+    while (deliver_stats(t->deliver).records < 300) {
+        if (!deliver_run(t->deliver, NOON, why, sizeof why))
+            fail_why("deliver_run");
+        assert_true(journal_sync_due(t->journal));
+        sched_yield();
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(p[i].thread, NULL);
+        assert_false(p[i].failed);
+    }
+    trail_end(t);
+    json_t *records = delivered(t->dir.trail);
+    assert_int_equal(json_array_size(records), 600);
+    for (int id = 0; id < 600; id += 7)
+        assert_int_equal(delivered_times(records, id), 1);
+    json_decref(records);
+}
+
 // Two writers, small segments, deliveries in between, a restart, another delivery. `acknowledged` counts what was
 // promised; an event's id is its number.
 static void live(void *arg)
@@ -330,6 +376,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_only_delays, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_stops_the_delivery_loudly, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pending_delivery_needs_its_journal, setup, teardown),
+        cmocka_unit_test_setup_teardown(writers_and_deliveries_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(kill_anywhere, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 #include "common/trail/deliver.h"
 #include "common/trail/journal_internal.h"
 #include "common/trail/ship.h"
-#include "trail_harness.h"
+#include "tests/unit/common/trail_harness.h"
 
 #define HOME "111122223333"
 

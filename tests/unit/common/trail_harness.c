@@ -1,6 +1,6 @@
 // Helpers of the trail's and the store's tests. The system calls are replaced by the linker (--wrap), so that the code
 // under test knows nothing of it.
-#include "trail_harness.h"
+#include "tests/unit/common/trail_harness.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
