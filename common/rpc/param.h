@@ -67,6 +67,7 @@ struct param {
     // Elements of a list and keys/values of a map: length bounds, both 0: unbounded.
     int64_t item_min, item_max, value_min, value_max;
     const char *const *choices; // enum values in AWS's message order, NULL ends
+    const char *const *also;    // a string's values that are accepted and not in AWS's message; NULL ends; NULL: none
     const char *pattern;        // regular expression as AWS prints it; checked by `matches`
     bool (*matches)(struct span value);
     const struct param *members; // PARAM_OBJECT(S): rows ended by a NULL name

@@ -90,7 +90,7 @@ static void append_length(struct buf *b, bool too_long, int64_t bound)
 void param_check_string(struct param_violations *v, const struct param *row, const char *path, struct span value)
 {
     if (row->choices) {
-        if (!is_choice(row->choices, value)) {
+        if (!is_choice(row->choices, value) && !(row->also && is_choice(row->also, value))) {
             begin_string(v, path, value);
             append_choices(&v->text, row->choices);
         }

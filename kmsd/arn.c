@@ -1,0 +1,54 @@
+// Form of ARNs, for the resolver and the keyring.
+#include "kmsd/arn.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *arn_partition(struct span region)
+{
+    if (span_starts(region, "cn-"))
+        return "aws-cn";
+    if (span_starts(region, "us-gov-"))
+        return "aws-us-gov";
+    if (span_starts(region, "us-iso-"))
+        return "aws-iso";
+    if (span_starts(region, "us-isob-"))
+        return "aws-iso-b";
+    if (span_starts(region, "eusc-"))
+        return "aws-eusc";
+    return "aws";
+}
+
+bool arn_write(char out[KMS_ARN_SIZE], struct span region, const char *account, struct span resource)
+{
+    int n = snprintf(out, KMS_ARN_SIZE, "arn:%s:kms:%.*s:%s:%.*s", arn_partition(region), (int)region.n, region.p,
+                     account, (int)resource.n, resource.p);
+    return n > 0 && n < KMS_ARN_SIZE;
+}
+
+bool arn_parse(struct span text, struct arn *out)
+{
+    struct span *parts[] = {&out->partition, &out->service, &out->region, &out->account};
+    if (!span_starts(text, "arn:"))
+        return false;
+    const char *at = text.p + 4, *end = text.p + text.n;
+    for (size_t i = 0; i < 4; i++) {
+        const char *colon = memchr(at, ':', (size_t)(end - at));
+        if (!colon)
+            return false;
+        *parts[i] = (struct span){at, (size_t)(colon - at)};
+        at = colon + 1;
+    }
+    out->resource = (struct span){at, (size_t)(end - at)};
+    return true;
+}
+
+bool arn_is_account(struct span text)
+{
+    if (text.n != 12)
+        return false;
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+    return true;
+}

@@ -1,0 +1,92 @@
+// The keyring: every key, alias and grant, in memory, written through to the store. It is read under its read lock and
+// changed under its write lock, by one function per kind of change; the changes are durable after the store's next
+// commit. Keys belong to an account and a Region, which their ARN holds.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/rng.h"
+#include "common/store/store.h"
+#include "kmsd/alias.h"
+#include "kmsd/enc_context.h"
+#include "kmsd/grant.h"
+#include "kmsd/key.h"
+
+struct keyring;
+
+extern const char *const keyring_tables[]; // the store's tables, NULL ends
+
+struct keyring_options {
+    struct store *store;       // open, with keyring_tables; borrowed
+    const char *root_key_path; // NULL: a root key for this process only (nothing is kept)
+    struct rng *rng;           // borrowed
+    enum context_case context_case;
+};
+
+// Opens the root key and loads everything. NULL with a reason: a wrong or missing root key (naming its file), a damaged
+// record.
+struct keyring *keyring_open(const struct keyring_options *o, char *why, size_t why_size);
+void keyring_close(struct keyring *k);
+
+void keyring_read_lock(struct keyring *k);
+void keyring_write_lock(struct keyring *k);
+void keyring_unlock(struct keyring *k);
+
+const struct root_key *keyring_root(const struct keyring *k);
+enum context_case keyring_context_case(const struct keyring *k);
+struct keyring_counts {
+    size_t keys, aliases, grants;
+};
+struct keyring_counts keyring_count(const struct keyring *k);
+
+// ---- finding; a lock must be held ----
+
+struct key *keyring_key(const struct keyring *k, struct span arn);     // NULL: none
+struct alias *keyring_alias(const struct keyring *k, struct span arn); // NULL: none
+// Key material by the id in a ciphertext. NULL: never seen. Its key is NULL when the key was deleted.
+const struct key_material *keyring_material(const struct keyring *k, const unsigned char backing_id[BACKING_ID_SIZE]);
+
+// A grant of any key by its id, which a grant token holds. NULL: none.
+struct grant *keyring_grant(const struct keyring *k, const unsigned char id[GRANT_ID_SIZE]);
+
+// What an account has in a Region, sorted: struct key by id, struct alias by name. NULL: nothing.
+struct realm {
+    struct ptr_vec keys, aliases;
+};
+const struct realm *keyring_realm(const struct keyring *k, const char *account, const char *region);
+size_t realm_key_after(const struct realm *r, struct span id); // index of the first key behind id (empty: the first)
+size_t realm_alias_after(const struct realm *r, struct span name); // the same of aliases
+size_t key_alias_after(const struct key *key, struct span name);   // of key->aliases
+
+// Grants of a Region that a principal may retire, by key ARN and grant id. NULL: none.
+const struct ptr_vec *keyring_retirable(const struct keyring *k, const char *region, const char *principal);
+// Index of the first one behind (arn, id).
+size_t retirable_after(const struct ptr_vec *grants, const char *arn, const unsigned char id[GRANT_ID_SIZE]);
+
+// ---- changing; the write lock must be held ----
+
+// A new key with fresh material. policy is taken over (policy_pool_get() of keyring_policies()).
+struct key *keyring_create_key(struct keyring *k, const char *account, const char *region,
+                               const struct key_policy *policy, int64_t now_ns);
+struct policy_pool *keyring_policies(struct keyring *k);
+// After any field of the key was changed.
+void keyring_save_key(struct keyring *k, struct key *key);
+void keyring_set_policy(struct keyring *k, struct key *key, const struct key_policy *policy); // takes policy over
+void keyring_schedule_deletion(struct keyring *k, struct key *key, int64_t at_ns);
+void keyring_cancel_deletion(struct keyring *k, struct key *key);
+// The key with its material, aliases and grants is gone; what it encrypted is lost.
+void keyring_delete_key(struct keyring *k, struct key *key);
+
+// For the deletion job, in the main thread: when the next key is due (INT64_MAX: none), and which are (at most max).
+// A read lock suffices.
+int64_t keyring_next_deletion(struct keyring *k);
+size_t keyring_due_deletions(const struct keyring *k, int64_t now_ns, struct key **out, size_t max);
+
+void keyring_create_alias(struct keyring *k, struct key *key, struct span name, int64_t now_ns);
+void keyring_move_alias(struct keyring *k, struct alias *a, struct key *key, int64_t now_ns);
+void keyring_delete_alias(struct keyring *k, struct alias *a);
+
+// Takes the grant over and gives it an id. Its terms are final.
+void keyring_create_grant(struct keyring *k, struct key *key, struct grant *g);
+void keyring_remove_grant(struct keyring *k, struct grant *g); // retired or revoked: it is gone

@@ -1,0 +1,188 @@
+// Every kind of change to the keyring, one function each: memory first, then the store's pending list, in the order in
+// which the write lock was held. Called by the operations and the deletion job.
+#include <stdio.h>
+
+#include "common/base/encode.h"
+#include "common/base/ids.h"
+#include "kmsd/arn.h"
+#include "kmsd/keyring_internal.h"
+#include "kmsd/record.h"
+
+// Policy, description and fifty tags of the largest sizes stay far below.
+#define RECORD_MAX (1024 * 1024)
+
+void keyring_save_key(struct keyring *k, struct key *key)
+{
+    struct buf b;
+    buf_init(&b, RECORD_MAX);
+    key_encode(key, k->root, &b);
+    if (!buf_ok(&b))
+        abort();
+    store_put(k->store, TABLE_KEYS, span_of(key->arn), buf_span(&b));
+    buf_wipe(&b);
+}
+
+struct key *keyring_create_key(struct keyring *k, const char *account, const char *region,
+                               const struct key_policy *policy, int64_t now_ns)
+{
+    char id[KEY_ID_SIZE];
+    id_uuid(k->rng, id);
+    struct key *key = key_new(account, span_of(region), id);
+    key->policy = policy;
+    key->created_ns = now_ns;
+    key_add_material(key, k->rng, now_ns);
+    keyring_link_key(k, key);
+    keyring_save_key(k, key);
+    return key;
+}
+
+void keyring_set_policy(struct keyring *k, struct key *key, const struct key_policy *policy)
+{
+    policy_pool_put(k->policies, key->policy);
+    key->policy = policy;
+    keyring_save_key(k, key);
+}
+
+void keyring_note_deletion(struct keyring *k, const struct key *key)
+{
+    if (key->state == KEY_PENDING_DELETION && key->deletion_ns < k->next_deletion_ns)
+        k->next_deletion_ns = key->deletion_ns;
+}
+
+void keyring_schedule_deletion(struct keyring *k, struct key *key, int64_t at_ns)
+{
+    key->state = KEY_PENDING_DELETION;
+    key->deletion_ns = at_ns;
+    keyring_note_deletion(k, key);
+    keyring_save_key(k, key);
+}
+
+void keyring_cancel_deletion(struct keyring *k, struct key *key)
+{
+    key->state = KEY_DISABLED;
+    key->deletion_ns = 0;
+    k->deletions_stale = true;
+    keyring_save_key(k, key);
+}
+
+// Only the main thread comes here, so the stale date may be put right under a read lock.
+int64_t keyring_next_deletion(struct keyring *k)
+{
+    if (k->deletions_stale) {
+        k->deletions_stale = false;
+        k->next_deletion_ns = INT64_MAX;
+        for (struct key *key = k->keys; key; key = key->hh.next)
+            keyring_note_deletion(k, key);
+    }
+    return k->next_deletion_ns;
+}
+
+size_t keyring_due_deletions(const struct keyring *k, int64_t now_ns, struct key **out, size_t max)
+{
+    size_t n = 0;
+    for (struct key *key = k->keys; key && n < max; key = key->hh.next)
+        if (key->state == KEY_PENDING_DELETION && key->deletion_ns <= now_ns)
+            out[n++] = key;
+    return n;
+}
+
+// A ciphertext of a deleted key can still be told from garbage.
+static void bury_materials(struct keyring *k, struct key *key)
+{
+    for (size_t i = 0; i < key->materials_n; i++) {
+        struct key_material *m = key->materials[i];
+        store_put(k->store, TABLE_DELETED, (struct span){(char *)m->backing_id, BACKING_ID_SIZE}, span_of(key->arn));
+        secret_done(&m->bytes);
+        m->key = NULL;
+    }
+    key->materials_n = 0;
+}
+
+static int same_key_id(const void *id, const void *key)
+{
+    return span_cmp(*(const struct span *)id, span_of(((const struct key *)key)->id));
+}
+
+void keyring_delete_key(struct keyring *k, struct key *key)
+{
+    struct span id = span_of(key->id);
+    while (key->aliases.n > 0)
+        keyring_delete_alias(k, key->aliases.v[key->aliases.n - 1]);
+    while (key->grants.by_id.n > 0)
+        keyring_remove_grant(k, key->grants.by_id.v[key->grants.by_id.n - 1]);
+    bury_materials(k, key);
+    HASH_DEL(k->keys, key);
+    ptr_vec_remove(&keyring_make_realm(k, key->account, key->region)->keys, &id, same_key_id);
+    store_delete(k->store, TABLE_KEYS, span_of(key->arn));
+    key_free(key, k->policies);
+    k->deletions_stale = true;
+}
+
+static void save_alias(struct keyring *k, const struct alias *a)
+{
+    struct buf b;
+    buf_init(&b, RECORD_MAX);
+    record_put_u8(&b, 1);
+    record_put_text(&b, a->key->arn);
+    record_put_i64(&b, a->created_ns);
+    record_put_i64(&b, a->updated_ns);
+    if (!buf_ok(&b))
+        abort();
+    store_put(k->store, TABLE_ALIASES, span_of(a->arn), buf_span(&b));
+    buf_done(&b);
+}
+
+void keyring_create_alias(struct keyring *k, struct key *key, struct span name, int64_t now_ns)
+{
+    char arn[KMS_ARN_SIZE];
+    if (!arn_write(arn, span_of(key->region), key->account, name))
+        abort();
+    char *owned = strdup(arn);
+    if (!owned)
+        abort();
+    save_alias(k, keyring_link_alias(k, owned, key, now_ns, now_ns));
+}
+
+void keyring_move_alias(struct keyring *k, struct alias *a, struct key *key, int64_t now_ns)
+{
+    char *arn = strdup(a->arn);
+    int64_t created_ns = a->created_ns;
+    if (!arn)
+        abort();
+    keyring_unlink_alias(k, a);
+    save_alias(k, keyring_link_alias(k, arn, key, created_ns, now_ns));
+}
+
+void keyring_delete_alias(struct keyring *k, struct alias *a)
+{
+    store_delete(k->store, TABLE_ALIASES, span_of(a->arn));
+    keyring_unlink_alias(k, a);
+}
+
+static struct span grant_record_name(const struct key *key, const char *id_hex, char name[KMS_ARN_SIZE + 66])
+{
+    int n = snprintf(name, KMS_ARN_SIZE + 66, "%s/%s", key->arn, id_hex);
+    return (struct span){name, (size_t)n};
+}
+
+void keyring_create_grant(struct keyring *k, struct key *key, struct grant *g)
+{
+    char name[KMS_ARN_SIZE + 66];
+    struct buf b;
+    rng_id(k->rng, g->id, sizeof g->id);
+    hex_encode(g->id, sizeof g->id, g->id_hex);
+    keyring_link_grant(k, key, g);
+    buf_init(&b, RECORD_MAX);
+    grant_encode(g, &b);
+    if (!buf_ok(&b))
+        abort();
+    store_put(k->store, TABLE_GRANTS, grant_record_name(key, g->id_hex, name), buf_span(&b));
+    buf_done(&b);
+}
+
+void keyring_remove_grant(struct keyring *k, struct grant *g)
+{
+    char name[KMS_ARN_SIZE + 66];
+    store_delete(k->store, TABLE_GRANTS, grant_record_name(g->key, g->id_hex, name));
+    keyring_unlink_grant(k, g);
+}

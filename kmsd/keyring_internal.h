@@ -1,0 +1,54 @@
+// What keyring.c, keyring_change.c and keyring_load.c share; nobody else includes it.
+#pragma once
+
+#include <pthread.h>
+
+#include "kmsd/keyring.h"
+
+#define TABLE_META "meta"
+#define TABLE_KEYS "keys"
+#define TABLE_ALIASES "aliases"
+#define TABLE_GRANTS "grants"
+#define TABLE_DELETED "deleted_keys" // backing key id -> ARN
+
+#define REALM_NAME_SIZE 48
+
+struct realm_entry {
+    struct realm realm;         // first: what callers hold
+    char name[REALM_NAME_SIZE]; // "<account>/<region>"
+    UT_hash_handle hh;
+};
+
+struct retirer {
+    char *name; // "<region>/<principal>"
+    struct ptr_vec grants;
+    UT_hash_handle hh;
+};
+
+struct keyring {
+    pthread_rwlock_t lock;
+    struct store *store;
+    struct root_key *root;
+    struct rng *rng;
+    enum context_case context_case;
+    struct policy_pool *policies;
+    struct key *keys;               // hash by ARN
+    struct alias *aliases;          // hash by ARN
+    struct key_material *materials; // hash by backing key id
+    struct grant *grants;           // hash by id
+    struct realm_entry *realms;
+    struct retirer *retirers;
+    int64_t next_deletion_ns;
+    bool deletions_stale; // next_deletion_ns may be too early
+};
+
+// Linking without storing: for loading, and as the memory's half of each change.
+struct realm *keyring_make_realm(struct keyring *k, const char *account, const char *region);
+void keyring_link_key(struct keyring *k, struct key *key);
+void keyring_link_material(struct keyring *k, struct key_material *m);
+// arn is taken over.
+struct alias *keyring_link_alias(struct keyring *k, char *arn, struct key *key, int64_t created_ns, int64_t updated_ns);
+void keyring_link_grant(struct keyring *k, struct key *key, struct grant *g);
+void keyring_unlink_grant(struct keyring *k, struct grant *g); // frees it
+void keyring_unlink_alias(struct keyring *k, struct alias *a); // frees it
+void keyring_note_deletion(struct keyring *k, const struct key *key);

@@ -1,0 +1,27 @@
+// The daemon's own state, made at start (main.c) and reached from every call.
+#pragma once
+
+#include "common/rpc/call.h"
+#include "common/rpc/daemon.h"
+#include "kmsd/changes.h"
+#include "kmsd/keyring.h"
+
+struct clock_hub;
+struct deliver;
+
+struct kmsd {
+    struct daemon *daemon;
+    struct keyring *keyring;
+    struct changes *changes;
+    struct clock_hub *clock;
+    struct deliver *deliver;
+    struct journal_writer *journal; // the main thread's, for service events
+    int64_t grant_delay_ns;         // until a new grant works without its token
+    int64_t next_delivery_ns;       // the delivery job's
+    int64_t trail_interval_ns;
+};
+
+static inline struct kmsd *kmsd_of(const struct call *call)
+{
+    return call->daemon->ext;
+}

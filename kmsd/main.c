@@ -1,0 +1,145 @@
+// kmsd: AWS KMS on one machine. Puts the daemon together: options, state, jobs, endpoints. What every daemon does is
+// common/rpc/daemon.c's.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/trail/deliver.h"
+#include "common/trail/ship.h"
+#include "kmsd/clock_admin.h"
+#include "kmsd/deletion.h"
+#include "kmsd/kmsd.h"
+#include "kmsd/ops.h"
+#include "kmsd/routes.h"
+
+#define CHANGES_KEPT 4096
+#define HOUR_NS (INT64_C(3600) * NS_PER_S)
+
+static const struct conf_option options[] = {
+    {.name = "grant-delay",
+     .kind = CONF_DURATION,
+     .arg = "TIME",
+     .def = "0s",
+     .min = 0,
+     .max = HOUR_NS,
+     .help = "How long a new grant works only with its grant token, as on AWS for up to five minutes."},
+    {.name = "grant-context-case",
+     .kind = CONF_CHOICE,
+     .arg = "RULE",
+     .def = "ignore",
+     .choices = "ignore|exact",
+     .help = "Whether the case of an encryption context's keys matters in a grant's constraint: the API reference says "
+             "no, the developer guide said yes."},
+    {NULL},
+};
+
+// ---- delivery of log files ----
+
+static void deliver_now(struct kmsd *kmsd, int64_t now_ns)
+{
+    char why[512];
+    if (!deliver_run(kmsd->deliver, now_ns, why, sizeof why))
+        log_error("log files cannot be delivered: %s", why);
+}
+
+static int64_t delivery_due(void *arg)
+{
+    return ((struct kmsd *)arg)->next_delivery_ns;
+}
+
+static void delivery_run(void *arg, int64_t now_ns)
+{
+    struct kmsd *kmsd = arg;
+    kmsd->next_delivery_ns = now_ns + kmsd->trail_interval_ns;
+    deliver_now(kmsd, now_ns);
+}
+
+static bool start_delivery(struct kmsd *kmsd, char *why, size_t why_size)
+{
+    struct daemon *d = kmsd->daemon;
+    kmsd->deliver = deliver_new(d->journal, d->state_dir, d->trail_dir, d->rng, why, why_size);
+    if (!kmsd->deliver)
+        return false;
+    kmsd->trail_interval_ns = conf_duration_ns(d->conf, "trail-interval");
+    kmsd->next_delivery_ns = clock_now_ns(d->clock) + kmsd->trail_interval_ns;
+    struct job job = {.name = "log delivery", .due = delivery_due, .run = delivery_run, .arg = kmsd};
+    scheduler_add(d->scheduler, &job);
+    return true;
+}
+
+// ---- start and stop ----
+
+static bool open_keyring(struct kmsd *kmsd, char *why, size_t why_size)
+{
+    struct daemon *d = kmsd->daemon;
+    char *path = NULL;
+    if (!d->in_memory && asprintf(&path, "%s/root-key", d->state_dir) < 0)
+        abort();
+    struct keyring_options o = {
+        .store = d->store,
+        .root_key_path = path,
+        .rng = d->rng,
+        .context_case =
+            strcmp(conf_text(d->conf, "grant-context-case"), "exact") == 0 ? CONTEXT_CASE_EXACT : CONTEXT_CASE_IGNORE,
+    };
+    kmsd->keyring = keyring_open(&o, why, why_size);
+    free(path);
+    return kmsd->keyring != NULL;
+}
+
+static void release(struct kmsd *kmsd)
+{
+    clock_hub_free(kmsd->clock);
+    deliver_free(kmsd->deliver);
+    if (kmsd->journal)
+        journal_writer_free(kmsd->journal);
+    keyring_close(kmsd->keyring);
+    changes_free(kmsd->changes);
+    free(kmsd);
+}
+
+static bool start(struct daemon *d, char *why, size_t why_size)
+{
+    struct kmsd *kmsd = calloc(1, sizeof *kmsd);
+    if (!kmsd)
+        abort();
+    kmsd->daemon = d;
+    kmsd->grant_delay_ns = conf_duration_ns(d->conf, "grant-delay");
+    kmsd->changes = changes_new(d->rng, CHANGES_KEPT);
+    kmsd->journal = journal_writer_new(d->journal, "main", why, why_size);
+    if (!kmsd->journal || !open_keyring(kmsd, why, why_size) || !start_delivery(kmsd, why, why_size)) {
+        release(kmsd);
+        return false;
+    }
+    kmsd->clock = clock_hub_new(d);
+    deletion_start(kmsd);
+    d->ext = kmsd;
+    return true;
+}
+
+static void stop(struct daemon *d)
+{
+    struct kmsd *kmsd = d->ext;
+    deliver_now(kmsd, clock_now_ns(d->clock));
+    release(kmsd);
+    d->ext = NULL;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct daemon_spec spec = {
+        .program = "kmsd",
+        .summary = "AWS KMS on one machine, with a CloudTrail record of every call.",
+        .options = options,
+        .listen = "127.0.0.1:4599",
+        .leads = true,
+        .service = &kms_service,
+        .routes = kmsd_routes,
+        .store_tables = keyring_tables,
+        .max_body = SHIP_BATCH_MAX + 64 * 1024,
+        .start = start,
+        .stop = stop,
+    };
+    return daemon_main(&spec, argc, argv);
+}

@@ -1,0 +1,206 @@
+// CreateKey: which key is asked for and whether kmsd has it, the key policy, the tags, the key. Called through its row
+// in op_key.c.
+#include "kmsd/op_create_key.h"
+
+#include "common/base/json_read.h"
+#include "kmsd/arn.h"
+#include "kmsd/faults.h"
+#include "kmsd/kmsd.h"
+#include "kmsd/permit.h"
+#include "kmsd/policy_check.h"
+#include "kmsd/resolve.h"
+#include "kmsd/tags.h"
+
+static const char *const later_specs[] = {"SM2", "ML_DSA_44", "ML_DSA_65", "ML_DSA_87", "ECC_NIST_EDWARDS25519", NULL};
+static const char *const later_usages[] = {"KEY_AGREEMENT", NULL};
+static const char *const origins[] = {"EXTERNAL", "AWS_CLOUDHSM", "AWS_KMS", "EXTERNAL_KEY_STORE", NULL};
+
+#define AT(member_) PARAM_AT(create_key_params, member_)
+
+const struct param create_key_rows[] = {
+    {.name = "Policy",
+     .type = PARAM_STRING,
+     .offset = AT(policy),
+     .min = 1,
+     .max = 131072,
+     .pattern = POLICY_TEXT_PATTERN,
+     .matches = policy_text_matches},
+    {.name = "Description", .type = PARAM_STRING, .offset = AT(description), .max = 8192},
+    {.name = "KeyUsage",
+     .type = PARAM_STRING,
+     .offset = AT(key_usage),
+     .choices = key_usage_choices,
+     .also = later_usages},
+    {.name = "CustomerMasterKeySpec",
+     .type = PARAM_STRING,
+     .offset = AT(customer_master_key_spec),
+     .choices = key_spec_choices,
+     .also = later_specs},
+    {.name = "KeySpec", .type = PARAM_STRING, .offset = AT(key_spec), .choices = key_spec_choices, .also = later_specs},
+    {.name = "Origin", .type = PARAM_STRING, .offset = AT(origin), .choices = origins},
+    {.name = "CustomKeyStoreId", .type = PARAM_STRING, .offset = AT(custom_key_store_id), .min = 1, .max = 64},
+    {.name = "BypassPolicyLockoutSafetyCheck", .type = PARAM_BOOL, .offset = AT(bypass)},
+    {.name = "Tags",
+     .type = PARAM_OBJECTS,
+     .offset = AT(tags),
+     .members = tag_rows,
+     .members_size = sizeof(struct tag_param)},
+    {.name = "MultiRegion", .type = PARAM_BOOL, .offset = AT(multi_region)},
+    {.name = "XksKeyId", .type = PARAM_STRING, .offset = AT(xks_key_id), .min = 1, .max = 128},
+    {NULL},
+};
+
+static struct span spec_name(const struct create_key_params *p)
+{
+    if (p->key_spec.p)
+        return p->key_spec;
+    return p->customer_master_key_spec.p ? p->customer_master_key_spec : SPAN("SYMMETRIC_DEFAULT");
+}
+
+static const struct fault *check_spec(struct call *call, const struct create_key_params *p)
+{
+    if (p->key_spec.p && p->customer_master_key_spec.p && !span_eq(p->key_spec, p->customer_master_key_spec))
+        return call_fault(call, &fault_validation,
+                          "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+                          "CustomerMasterKeySpec is deprecated.");
+    const struct key_spec *spec = key_spec_find(spec_name(p));
+    enum key_usage usage = USAGE_ENCRYPT_DECRYPT;
+    if (!spec)
+        return &fault_internal;
+    if (p->key_usage.p)
+        key_usage_find(p->key_usage, &usage);
+    else if (!spec->symmetric)
+        return call_fault(call, &fault_validation,
+                          "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.");
+    if (!(spec->usages & (1u << usage)))
+        return call_fault(call, &fault_validation, "KeyUsage %s is not compatible with KeySpec %s",
+                          key_usage_names[usage], spec->name);
+    if (!spec->built)
+        return call_fault(call, &fault_unsupported, "KeySpec %s is not supported yet.", spec->name);
+    return NULL;
+}
+
+static const struct fault *check_origin(struct call *call, const struct create_key_params *p)
+{
+    if (p->origin.p && !span_is(p->origin, "AWS_KMS"))
+        return call_fault(call, &fault_unsupported, "Origin %.*s is not supported yet.", (int)p->origin.n, p->origin.p);
+    if (p->custom_key_store_id.p || p->xks_key_id.p)
+        return call_fault(call, &fault_unsupported, "Custom key stores are not supported yet.");
+    if (p->multi_region.v)
+        return call_fault(call, &fault_unsupported, "Multi-Region keys are not supported yet.");
+    return NULL;
+}
+
+const struct fault *create_key_check(struct call *call)
+{
+    const struct create_key_params *p = call->params;
+    const struct fault *fault = check_spec(call, p);
+    if (!fault)
+        fault = check_origin(call, p);
+    return fault ? fault : tags_check(call, NULL, &p->tags);
+}
+
+// Tags need a right of their own.
+const struct fault *create_key_authorize(struct call *call)
+{
+    const struct create_key_params *p = call->params;
+    struct authz_question q;
+    const struct fault *fault = permit_call(call);
+    if (fault || p->tags.n == 0)
+        return fault;
+    fault = permit_question(call, NULL, &q);
+    q.action = "kms:TagResource";
+    return fault ? fault : permit_ask(call, &q, false);
+}
+
+static const struct fault *policy_for(struct call *call, const struct key_policy **policy)
+{
+    const struct create_key_params *p = call->params;
+    if (p->policy.p)
+        return policy_check(call, p->policy, p->bypass.v, "*", policy);
+    struct buf text;
+    char why[256];
+    buf_init(&text, KMS_POLICY_BYTES_MAX);
+    key_policy_default(arn_partition(span_of(call->region)), call->account, &text);
+    *policy = policy_pool_get(keyring_policies(kmsd_of(call)->keyring), buf_span(&text), why, sizeof why);
+    buf_done(&text);
+    return *policy ? NULL : &fault_internal;
+}
+
+const struct fault *create_key(struct call *call)
+{
+    const struct create_key_params *p = call->params;
+    struct keyring *k = kmsd_of(call)->keyring;
+    struct json_write *w = &call->out;
+    const struct key_policy *policy = NULL;
+    const struct fault *fault = policy_for(call, &policy);
+    if (fault)
+        return fault;
+    struct key *key = keyring_create_key(k, call->account, call->region, policy, call->time_ns);
+    key_set_description(key, p->description);
+    tags_apply(key, &p->tags);
+    keyring_save_key(k, key);
+    call->subject = key;
+    call->needs_commit = true;
+    resolve_add_key(call, key);
+    json_obj_begin(w);
+    json_key(w, "KeyMetadata");
+    key_write_metadata(key, w);
+    json_obj_end(w);
+    return NULL;
+}
+
+// ---- trail: the request with its defaults ----
+
+static void shown(struct json_write *w, const char *name, const json_t *sent, const char *otherwise)
+{
+    json_key(w, name);
+    if (json_is_string(sent))
+        json_value(w, sent);
+    else
+        json_cstr(w, otherwise);
+}
+
+static void trail_tags(struct json_write *w, const json_t *tags)
+{
+    json_key(w, "tags");
+    json_arr_begin(w);
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        const json_t *tag = json_array_get(tags, i);
+        json_obj_begin(w);
+        json_kstr(w, "tagKey", json_span(json_object_get(tag, "TagKey")));
+        json_kstr(w, "tagValue", json_span(json_object_get(tag, "TagValue")));
+        json_obj_end(w);
+    }
+    json_arr_end(w);
+}
+
+void create_key_trail_request(struct json_write *w, struct call *call)
+{
+    const json_t *j = call->json;
+    const json_t *spec = json_object_get(j, "KeySpec");
+    if (!json_is_string(spec))
+        spec = json_object_get(j, "CustomerMasterKeySpec");
+    json_obj_begin(w);
+    if (json_is_string(json_object_get(j, "Policy")))
+        json_kstr(w, "policy", json_span(json_object_get(j, "Policy")));
+    shown(w, "description", json_object_get(j, "Description"), "");
+    shown(w, "origin", json_object_get(j, "Origin"), "AWS_KMS");
+    json_kbool(w, "bypassPolicyLockoutSafetyCheck", json_is_true(json_object_get(j, "BypassPolicyLockoutSafetyCheck")));
+    shown(w, "customerMasterKeySpec", spec, "SYMMETRIC_DEFAULT");
+    shown(w, "keySpec", spec, "SYMMETRIC_DEFAULT");
+    shown(w, "keyUsage", json_object_get(j, "KeyUsage"), "ENCRYPT_DECRYPT");
+    if (json_is_boolean(json_object_get(j, "MultiRegion")))
+        json_kbool(w, "multiRegion", json_is_true(json_object_get(j, "MultiRegion")));
+    if (json_is_array(json_object_get(j, "Tags")))
+        trail_tags(w, json_object_get(j, "Tags"));
+    json_obj_end(w);
+}
+
+void create_key_trail_response(struct json_write *w, struct call *call)
+{
+    json_obj_begin(w);
+    json_key(w, "keyMetadata");
+    key_write_trail_metadata(call->subject, w);
+    json_obj_end(w);
+}

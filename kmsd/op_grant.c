@@ -1,0 +1,361 @@
+// CreateGrant and RevokeGrant. RetireGrant, which has rules of its own about who may, is op_retire_grant.c's; the lists
+// are op_list_grants.c's.
+#include <string.h>
+
+#include "kmsd/arn.h"
+#include "kmsd/faults.h"
+#include "kmsd/kmsd.h"
+#include "kmsd/op_grant.h"
+#include "kmsd/op_retire_grant.h"
+#include "kmsd/ops.h"
+#include "kmsd/permit.h"
+#include "kmsd/resolve.h"
+
+#define SOURCE_ARN_PATTERN "^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$"
+
+static bool source_arn_matches(struct span text)
+{
+    struct arn arn;
+    return arn_parse(text, &arn) && span_starts(arn.partition, "aws") && arn.service.n > 0 &&
+           arn_is_account(arn.account) && arn.resource.n > 0;
+}
+
+struct constraints {
+    struct str_map subset, equals;
+    struct span source_arn;
+};
+
+static const struct param constraint_rows[] = {
+    {.name = "EncryptionContextSubset",
+     .type = PARAM_MAP,
+     .offset = PARAM_AT(constraints, subset),
+     .max = KMS_CONSTRAINT_PAIRS_MAX,
+     .value_max = KMS_CONSTRAINT_VALUE_MAX},
+    {.name = "EncryptionContextEquals",
+     .type = PARAM_MAP,
+     .offset = PARAM_AT(constraints, equals),
+     .max = KMS_CONSTRAINT_PAIRS_MAX,
+     .value_max = KMS_CONSTRAINT_VALUE_MAX},
+    {.name = "SourceArn",
+     .type = PARAM_STRING,
+     .offset = PARAM_AT(constraints, source_arn),
+     .min = 20,
+     .max = 512,
+     .pattern = SOURCE_ARN_PATTERN,
+     .matches = source_arn_matches},
+    {NULL},
+};
+
+struct grant_params {
+    struct kms_params common;
+    struct span grantee, retiring, grantee_service, retiring_service, name;
+    struct span_list operations;
+    struct constraints constraints;
+    const struct grant *made; // for the trail
+};
+
+#define AT(member_) PARAM_AT(grant_params, member_)
+
+static const struct param create_rows[] = {
+    ROW_KEY_ID,
+    {.name = "GranteePrincipal",
+     .type = PARAM_STRING,
+     .offset = AT(grantee),
+     .min = 1,
+     .max = 256,
+     .pattern = PRINCIPAL_PATTERN,
+     .matches = principal_matches},
+    {.name = "RetiringPrincipal",
+     .type = PARAM_STRING,
+     .offset = AT(retiring),
+     .min = 1,
+     .max = 256,
+     .pattern = PRINCIPAL_PATTERN,
+     .matches = principal_matches},
+    {.name = "Operations",
+     .type = PARAM_STRINGS,
+     .offset = AT(operations),
+     .required = true,
+     .min = 1,
+     .max = 100,
+     .choices = grant_operation_names},
+    {.name = "Constraints",
+     .type = PARAM_OBJECT,
+     .offset = AT(constraints),
+     .members = constraint_rows,
+     .members_size = sizeof(struct constraints)},
+    ROW_GRANT_TOKENS,
+    {.name = "Name",
+     .type = PARAM_STRING,
+     .offset = AT(name),
+     .min = 1,
+     .max = 256,
+     .pattern = "^[a-zA-Z0-9:/_-]+$",
+     .matches = alias_matches},
+    ROW_DRY_RUN,
+    {.name = "GranteeServicePrincipal",
+     .type = PARAM_STRING,
+     .offset = AT(grantee_service),
+     .min = 1,
+     .max = 128,
+     .pattern = SERVICE_PRINCIPAL_PATTERN,
+     .matches = service_principal_matches},
+    {.name = "RetiringServicePrincipal",
+     .type = PARAM_STRING,
+     .offset = AT(retiring_service),
+     .min = 1,
+     .max = 128,
+     .pattern = SERVICE_PRINCIPAL_PATTERN,
+     .matches = service_principal_matches},
+    {NULL},
+};
+
+static const struct fault *check_principals(struct call *call, const struct grant_params *p)
+{
+    if (!p->grantee.p == !p->grantee_service.p)
+        return call_fault(call, &fault_validation,
+                          "You must specify either GranteePrincipal or GranteeServicePrincipal, and not both.");
+    if (p->retiring.p && p->retiring_service.p)
+        return call_fault(call, &fault_validation,
+                          "You cannot specify RetiringPrincipal and RetiringServicePrincipal in the same request.");
+    if (p->grantee_service.p && !p->constraints.source_arn.p)
+        return call_fault(call, &fault_validation,
+                          "A SourceArn constraint is required when GranteeServicePrincipal is specified.");
+    if (p->grantee_service.p && !p->retiring.p && !p->retiring_service.p)
+        return call_fault(call, &fault_validation,
+                          "RetiringPrincipal or RetiringServicePrincipal is required when GranteeServicePrincipal is "
+                          "specified.");
+    if (p->grantee.p && !principal_valid(p->grantee))
+        return call_fault(call, &fault_invalid_arn, "ARN does not refer to a valid principal: %.*s", (int)p->grantee.n,
+                          p->grantee.p);
+    if (p->retiring.p && !principal_valid(p->retiring))
+        return call_fault(call, &fault_invalid_arn, "ARN does not refer to a valid principal: %.*s", (int)p->retiring.n,
+                          p->retiring.p);
+    return NULL;
+}
+
+static uint32_t operation_bits(const struct span_list *names)
+{
+    uint32_t bits = 0;
+    enum grant_operation operation;
+    for (size_t i = 0; i < names->n; i++)
+        if (grant_operation_find(names->v[i], &operation))
+            bits |= GRANT_BIT(operation);
+    return bits;
+}
+
+static const struct fault *check_terms(struct call *call)
+{
+    const struct grant_params *p = call->params;
+    enum context_case rule = keyring_context_case(kmsd_of(call)->keyring);
+    const struct fault *fault = check_principals(call, p);
+    if (fault)
+        return fault;
+    if (operation_bits(&p->operations) == GRANT_BIT(GRANT_CREATE_GRANT))
+        return call_fault(call, &fault_validation, "Grants must not contain only the CreateGrant operation.");
+    // An empty second map counts too.
+    if (p->constraints.subset.set && p->constraints.equals.set)
+        return call_fault(call, &fault_validation, "More than one constraint supplied");
+    if (enc_context_has_duplicates(&p->constraints.subset, rule) ||
+        enc_context_has_duplicates(&p->constraints.equals, rule))
+        return call_fault(call, &fault_validation, "The encryption context of a constraint has a key twice.");
+    return NULL;
+}
+
+static char *own(struct span text)
+{
+    char *copy = text.p ? strndup(text.p, text.n) : NULL;
+    if (text.p && !copy)
+        abort();
+    return copy;
+}
+
+// The grant that the request describes; it hangs on the call until it is created.
+static struct grant *draft(struct call *call)
+{
+    const struct grant_params *p = call->params;
+    struct grant *g = grant_new();
+    call->state = g;
+    g->name = own(p->name);
+    g->grantee = own(p->grantee.p ? p->grantee : p->grantee_service);
+    g->retiring = own(p->retiring.p ? p->retiring : p->retiring_service);
+    g->grantee_is_service = p->grantee_service.p != NULL;
+    g->retiring_is_service = p->retiring_service.p != NULL;
+    memcpy(g->issuing_account, call->account, sizeof g->issuing_account);
+    g->operations = operation_bits(&p->operations);
+    if (p->constraints.subset.n > 0) {
+        g->constraint = GRANT_CONTEXT_SUBSET;
+        g->context = enc_context_copy(&p->constraints.subset);
+    } else if (p->constraints.equals.set) {
+        g->constraint = GRANT_CONTEXT_EQUALS;
+        g->context = enc_context_copy(&p->constraints.equals);
+    }
+    g->source_arn = own(p->constraints.source_arn);
+    g->created_ns = call->time_ns;
+    return g;
+}
+
+static const struct fault *resolve_create(struct call *call)
+{
+    const struct fault *fault = check_terms(call);
+    if (!fault)
+        fault = resolve_key(call);
+    if (!fault)
+        draft(call);
+    return fault;
+}
+
+// Operations that this kind of key cannot do.
+static const struct fault *check_key(struct call *call, const struct key *key, const struct grant *g)
+{
+    uint32_t impossible = g->operations & ~key->spec->grant_operations;
+    for (int i = 0; i < GRANT_OPERATIONS; i++)
+        if (impossible >> i & 1)
+            return call_fault(call, &fault_validation, "Operation %s is not supported by keys of KeySpec %s.",
+                              grant_operation_names[i], key->spec->name);
+    if (g->constraint != GRANT_UNCONSTRAINED && !key->spec->symmetric)
+        return call_fault(call, &fault_validation,
+                          "EncryptionContext is supported only when creating a grant for a symmetric encryption KMS "
+                          "key.");
+    return NULL;
+}
+
+static const struct fault *authorize_create(struct call *call)
+{
+    struct key *key = call->subject;
+    const struct grant *g = call->state;
+    struct authz_question q;
+    const struct fault *fault = permit_question(call, key, &q);
+    q.context = &g->context;
+    q.child = g;
+    if (!fault)
+        fault = permit_ask(call, &q, false);
+    if (!fault)
+        fault = check_key(call, key, g);
+    return fault ? fault : permit_state(call, key);
+}
+
+static const struct fault *reply_grant(struct call *call, const struct grant *g)
+{
+    struct grant_params *p = call->params;
+    struct json_write *w = &call->out;
+    struct buf token;
+    p->made = g;
+    buf_init(&token, 1024);
+    grant_token_write(keyring_root(kmsd_of(call)->keyring), g->id, &token);
+    json_obj_begin(w);
+    json_kcstr(w, "GrantId", g->id_hex);
+    json_kstr(w, "GrantToken", buf_span(&token));
+    json_obj_end(w);
+    bool ok = buf_ok(&token);
+    buf_done(&token);
+    return ok ? NULL : &fault_internal;
+}
+
+static const struct fault *create_grant(struct call *call)
+{
+    struct key *key = call->subject;
+    struct grant *g = call->state;
+    const struct fault *fault = permit_dry_run(call);
+    if (fault)
+        return fault;
+    grant_fingerprint(g, g->fingerprint);
+    const struct grant *same = grant_set_same(&key->grants, g);
+    if (same)
+        return reply_grant(call, same);
+    if (key->manager == KEY_MANAGER_CUSTOMER && key->grants.by_id.n >= KMS_GRANTS_PER_KEY)
+        return call_fault(call, &fault_limit_exceeded, "%s has %d grants already, which is the limit.", key->arn,
+                          KMS_GRANTS_PER_KEY);
+    call->state = NULL;
+    keyring_create_grant(kmsd_of(call)->keyring, key, g);
+    call->needs_commit = true;
+    return reply_grant(call, g);
+}
+
+static void trail_create(struct json_write *w, struct call *call)
+{
+    const struct grant_params *p = call->params;
+    json_obj_begin(w);
+    json_kcstr(w, "grantId", p->made->id_hex);
+    json_kcstr(w, "keyId", p->made->key->arn);
+    json_obj_end(w);
+}
+
+// ---- RevokeGrant ----
+
+struct revoke_params {
+    struct kms_params common;
+    struct span grant_id;
+};
+
+static const struct param revoke_rows[] = {
+    ROW_KEY_ID,
+    {.name = "GrantId",
+     .type = PARAM_STRING,
+     .offset = PARAM_AT(revoke_params, grant_id),
+     .required = true,
+     .min = 1,
+     .max = 128},
+    ROW_DRY_RUN,
+    {NULL},
+};
+
+static const struct fault *revoke_grant(struct call *call)
+{
+    const struct revoke_params *p = call->params;
+    struct key *key = call->subject;
+    unsigned char id[GRANT_ID_SIZE];
+    const struct fault *fault = grant_id_read(p->grant_id, id);
+    if (fault)
+        return fault;
+    struct grant *g = grant_set_find(&key->grants, id);
+    if (!g)
+        return call_fault(call, &fault_not_found, "Grant ID %.*s not found", (int)p->grant_id.n, p->grant_id.p);
+    fault = permit_dry_run(call);
+    if (fault)
+        return fault;
+    changes_add(kmsd_of(call)->changes, CHANGE_GRANT_REVOKED, key->arn, g->id_hex);
+    keyring_remove_grant(kmsd_of(call)->keyring, g);
+    call->needs_commit = true;
+    return NULL;
+}
+
+static const struct kms_op create_ext = {
+    .foreign = true, .grant_management = true, .grant = GRANT_CREATE_GRANT, .rule = RULE_GRANT};
+static const struct kms_op revoke_ext = {
+    .foreign = true, .grant_management = true, .grant = GRANT_NONE, .rule = RULE_ALWAYS};
+static const struct kms_op retire_ext = {.foreign = true, .grant = GRANT_NONE, .rule = RULE_ALWAYS};
+
+const struct op op_grant_rows[] = {
+    {.name = "CreateGrant",
+     .action = "kms:CreateGrant",
+     .params = create_rows,
+     .params_size = sizeof(struct grant_params),
+     .resolve = resolve_create,
+     .authorize = authorize_create,
+     .invoke = create_grant,
+     .changes = true,
+     .trail_response = trail_create,
+     .ext = &create_ext},
+    {.name = "RevokeGrant",
+     .action = "kms:RevokeGrant",
+     .params = revoke_rows,
+     .params_size = sizeof(struct revoke_params),
+     .resolve = resolve_key,
+     .invoke = revoke_grant,
+     .changes = true,
+     .trail_response = trail_key_arn,
+     .ext = &revoke_ext},
+    {.name = "RetireGrant",
+     .action = "kms:RetireGrant",
+     .params = retire_grant_rows,
+     .params_size = sizeof(struct retire_params),
+     .resolve = retire_grant_resolve,
+     .authorize = retire_grant_authorize,
+     .invoke = retire_grant,
+     .changes = true,
+     .trail_response = trail_key_arn,
+     .trail_additional = retire_grant_trail,
+     .ext = &retire_ext},
+    {NULL},
+};

@@ -1,0 +1,262 @@
+// Keys: DescribeKey ListKeys EnableKey DisableKey ScheduleKeyDeletion CancelKeyDeletion UpdateKeyDescription. CreateKey
+// is op_create_key.c's.
+#include <string.h>
+
+#include "common/base/time_format.h"
+#include "kmsd/faults.h"
+#include "kmsd/kmsd.h"
+#include "kmsd/list_page.h"
+#include "kmsd/op_create_key.h"
+#include "kmsd/ops.h"
+#include "kmsd/resolve.h"
+
+#define DAY_NS (INT64_C(86400) * NS_PER_S)
+
+// ---- DescribeKey ----
+
+static const struct param describe_rows[] = {ROW_KEY_ID, ROW_GRANT_TOKENS, {NULL}};
+
+static const struct fault *describe_key(struct call *call)
+{
+    struct json_write *w = &call->out;
+    json_obj_begin(w);
+    json_key(w, "KeyMetadata");
+    key_write_metadata(call->subject, w);
+    json_obj_end(w);
+    return NULL;
+}
+
+// ---- ListKeys ----
+
+static const struct param list_rows[] = {ROW_LIMIT(KMS_LIST_MAX), ROW_MARKER, {NULL}};
+
+static const struct fault *list_keys(struct call *call)
+{
+    static const struct realm empty;
+    struct json_write *w = &call->out;
+    struct list_page page;
+    const struct fault *fault = list_begin(call, NULL, 100, KMS_LIST_MAX, &page);
+    if (fault)
+        return fault;
+    const struct realm *realm = keyring_realm(kmsd_of(call)->keyring, call->account, call->region);
+    realm = realm ? realm : &empty;
+    size_t at = realm_key_after(realm, page.after), end = at;
+    json_obj_begin(w);
+    json_key(w, "Keys");
+    json_arr_begin(w);
+    for (; end < realm->keys.n && end - at < page.limit; end++) {
+        const struct key *key = realm->keys.v[end];
+        json_obj_begin(w);
+        json_kcstr(w, "KeyArn", key->arn);
+        json_kcstr(w, "KeyId", key->id);
+        json_obj_end(w);
+    }
+    json_arr_end(w);
+    struct span last = end > at ? span_of(((const struct key *)realm->keys.v[end - 1])->id) : page.after;
+    list_end(call, &page, end < realm->keys.n, last);
+    json_obj_end(w);
+    return NULL;
+}
+
+// ---- EnableKey, DisableKey ----
+
+static const struct param key_rows[] = {ROW_KEY_ID, {NULL}};
+
+static const struct fault *switch_key(struct call *call, enum key_state state, enum change_kind kind)
+{
+    struct key *key = call->subject;
+    if ((key->state == KEY_ENABLED || key->state == KEY_DISABLED) && key->state != state) {
+        key->state = state;
+        keyring_save_key(kmsd_of(call)->keyring, key);
+        changes_add(kmsd_of(call)->changes, kind, key->arn, NULL);
+        call->needs_commit = true;
+    }
+    return NULL;
+}
+
+static const struct fault *enable_key(struct call *call)
+{
+    return switch_key(call, KEY_ENABLED, CHANGE_KEY_ENABLED);
+}
+
+static const struct fault *disable_key(struct call *call)
+{
+    return switch_key(call, KEY_DISABLED, CHANGE_KEY_DISABLED);
+}
+
+// ---- ScheduleKeyDeletion, CancelKeyDeletion ----
+
+struct schedule_params {
+    struct kms_params common;
+    struct opt_int days;
+};
+
+static const struct param schedule_rows[] = {
+    ROW_KEY_ID,
+    {.name = "PendingWindowInDays",
+     .type = PARAM_INTEGER,
+     .offset = PARAM_AT(schedule_params, days),
+     .min = 7,
+     .max = 30},
+    {NULL},
+};
+
+static int64_t window_days(const struct call *call)
+{
+    const struct schedule_params *p = call->params;
+    return p->days.set ? p->days.v : 30;
+}
+
+static const struct fault *schedule_key_deletion(struct call *call)
+{
+    struct key *key = call->subject;
+    struct json_write *w = &call->out;
+    keyring_schedule_deletion(kmsd_of(call)->keyring, key, call->time_ns + window_days(call) * DAY_NS);
+    changes_add(kmsd_of(call)->changes, CHANGE_KEY_DELETION_SCHEDULED, key->arn, NULL);
+    scheduler_wake(call->daemon->scheduler);
+    call->needs_commit = true;
+    json_obj_begin(w);
+    json_kepoch(w, "DeletionDate", key->deletion_ns);
+    json_kcstr(w, "KeyId", key->arn);
+    json_kcstr(w, "KeyState", key_state_names[key->state]);
+    json_ki64(w, "PendingWindowInDays", window_days(call));
+    json_obj_end(w);
+    return NULL;
+}
+
+static void trail_schedule(struct json_write *w, struct call *call)
+{
+    const struct key *key = call->subject;
+    char date[TIME_JAVA_SIZE];
+    time_java(key->deletion_ns, date);
+    json_obj_begin(w);
+    json_kcstr(w, "keyId", key->arn);
+    json_kcstr(w, "keyState", key_state_names[key->state]);
+    json_kcstr(w, "deletionDate", date);
+    json_ki64(w, "pendingWindowInDays", window_days(call));
+    json_obj_end(w);
+}
+
+static const struct fault *cancel_key_deletion(struct call *call)
+{
+    struct key *key = call->subject;
+    struct json_write *w = &call->out;
+    keyring_cancel_deletion(kmsd_of(call)->keyring, key);
+    changes_add(kmsd_of(call)->changes, CHANGE_KEY_DELETION_CANCELLED, key->arn, NULL);
+    scheduler_wake(call->daemon->scheduler);
+    call->needs_commit = true;
+    json_obj_begin(w);
+    json_kcstr(w, "KeyId", key->arn);
+    json_obj_end(w);
+    return NULL;
+}
+
+// ---- UpdateKeyDescription ----
+
+struct description_params {
+    struct kms_params common;
+    struct span description;
+};
+
+static const struct param description_rows[] = {
+    ROW_KEY_ID,
+    {.name = "Description",
+     .type = PARAM_STRING,
+     .offset = PARAM_AT(description_params, description),
+     .required = true,
+     .max = 8192},
+    {NULL},
+};
+
+static const struct fault *update_key_description(struct call *call)
+{
+    const struct description_params *p = call->params;
+    key_set_description(call->subject, p->description);
+    keyring_save_key(kmsd_of(call)->keyring, call->subject);
+    call->needs_commit = true;
+    return NULL;
+}
+
+static const struct kms_op describe_ext = {
+    .aliases = true, .foreign = true, .grant = GRANT_DESCRIBE_KEY, .rule = RULE_ALWAYS};
+static const struct kms_op list_ext = {.grant = GRANT_NONE, .rule = RULE_ALWAYS};
+static const struct kms_op switch_ext = {.grant = GRANT_NONE, .rule = RULE_SWITCH};
+static const struct kms_op schedule_ext = {.grant = GRANT_NONE, .rule = RULE_SCHEDULE};
+static const struct kms_op cancel_ext = {.grant = GRANT_NONE, .rule = RULE_CANCEL};
+static const struct kms_op edit_ext = {.grant = GRANT_NONE, .rule = RULE_EDIT};
+
+const struct op op_key_rows[] = {
+    {.name = "CreateKey",
+     .action = "kms:CreateKey",
+     .params = create_key_rows,
+     .params_size = sizeof(struct create_key_params),
+     .resolve = create_key_check,
+     .authorize = create_key_authorize,
+     .invoke = create_key,
+     .changes = true,
+     .trail_request = create_key_trail_request,
+     .trail_response = create_key_trail_response,
+     .ext = &list_ext},
+    {.name = "DescribeKey",
+     .action = "kms:DescribeKey",
+     .params = describe_rows,
+     .params_size = sizeof(struct kms_params),
+     .resolve = resolve_key,
+     .invoke = describe_key,
+     .read_only = true,
+     .ext = &describe_ext},
+    {.name = "ListKeys",
+     .action = "kms:ListKeys",
+     .params = list_rows,
+     .params_size = sizeof(struct list_params),
+     .invoke = list_keys,
+     .read_only = true,
+     .no_resources = true,
+     .ext = &list_ext},
+    {.name = "EnableKey",
+     .action = "kms:EnableKey",
+     .params = key_rows,
+     .params_size = sizeof(struct kms_params),
+     .resolve = resolve_key,
+     .invoke = enable_key,
+     .changes = true,
+     .trail_response = trail_key_arn,
+     .ext = &switch_ext},
+    {.name = "DisableKey",
+     .action = "kms:DisableKey",
+     .params = key_rows,
+     .params_size = sizeof(struct kms_params),
+     .resolve = resolve_key,
+     .invoke = disable_key,
+     .changes = true,
+     .trail_response = trail_key_arn,
+     .ext = &switch_ext},
+    {.name = "ScheduleKeyDeletion",
+     .action = "kms:ScheduleKeyDeletion",
+     .params = schedule_rows,
+     .params_size = sizeof(struct schedule_params),
+     .resolve = resolve_key,
+     .invoke = schedule_key_deletion,
+     .changes = true,
+     .trail_response = trail_schedule,
+     .ext = &schedule_ext},
+    {.name = "CancelKeyDeletion",
+     .action = "kms:CancelKeyDeletion",
+     .params = key_rows,
+     .params_size = sizeof(struct kms_params),
+     .resolve = resolve_key,
+     .invoke = cancel_key_deletion,
+     .changes = true,
+     .trail_response = trail_key_arn,
+     .ext = &cancel_ext},
+    {.name = "UpdateKeyDescription",
+     .action = "kms:UpdateKeyDescription",
+     .params = description_rows,
+     .params_size = sizeof(struct description_params),
+     .resolve = resolve_key,
+     .invoke = update_key_description,
+     .changes = true,
+     .trail_response = trail_key_arn,
+     .ext = &edit_ext},
+    {NULL},
+};

@@ -1,0 +1,73 @@
+// kmsd's half of the operation table: the columns that only KMS has, and the parameters that many operations share.
+#pragma once
+
+#include "common/rpc/op.h"
+#include "common/rpc/param.h"
+#include "kmsd/key_spec.h"
+#include "kmsd/key_state.h"
+#include "kmsd/limits.h"
+
+struct call;
+struct key;
+
+// struct op's ext.
+struct kms_op {
+    bool aliases;               // the key may be given as alias name or alias ARN
+    bool foreign;               // the key may be another account's
+    bool grant_management;      // kms:GrantIsForAWSResource has a value
+    enum grant_operation grant; // GRANT_NONE: no grant can allow it
+    enum key_rule rule;
+    bool encrypts; // needs a key of usage ENCRYPT_DECRYPT
+};
+
+// The first member of every parameter struct.
+struct kms_params {
+    struct span key_id; // KeyId, or what names the key whose policy decides
+    struct span_list grant_tokens;
+    struct str_map context;
+    struct opt_bool dry_run;
+};
+
+extern const struct service kms_service;
+
+// The families' rows, put together in ops.c.
+extern const struct op op_key_rows[], op_alias_rows[], op_policy_rows[], op_tag_rows[], op_crypto_rows[],
+    op_grant_rows[];
+
+// Rows that many operations have.
+#define ROW_KEY_ID                                                                                                     \
+    {                                                                                                                  \
+        .name = "KeyId", .type = PARAM_STRING, .offset = offsetof(struct kms_params, key_id), .required = true,        \
+        .min = 1, .max = KMS_ID_MAX                                                                                    \
+    }
+#define ROW_OPTIONAL_KEY_ID                                                                                            \
+    {                                                                                                                  \
+        .name = "KeyId", .type = PARAM_STRING, .offset = offsetof(struct kms_params, key_id), .min = 1,                \
+        .max = KMS_ID_MAX                                                                                              \
+    }
+#define ROW_GRANT_TOKENS                                                                                               \
+    {                                                                                                                  \
+        .name = "GrantTokens", .type = PARAM_STRINGS, .offset = offsetof(struct kms_params, grant_tokens),             \
+        .trail = PARAM_HIDDEN, .max = KMS_GRANT_TOKENS_MAX, .item_min = 1, .item_max = 8192                            \
+    }
+#define ROW_CONTEXT                                                                                                    \
+    {                                                                                                                  \
+        .name = "EncryptionContext", .type = PARAM_MAP, .offset = offsetof(struct kms_params, context)                 \
+    }
+#define ROW_DRY_RUN                                                                                                    \
+    {                                                                                                                  \
+        .name = "DryRun", .type = PARAM_BOOL, .offset = offsetof(struct kms_params, dry_run)                           \
+    }
+// Of struct list_params (list_page.h), which begins with struct kms_params.
+#define ROW_LIMIT(max_)                                                                                                \
+    {                                                                                                                  \
+        .name = "Limit", .type = PARAM_INTEGER, .offset = offsetof(struct list_params, limit), .min = 1, .max = (max_) \
+    }
+#define ROW_MARKER                                                                                                     \
+    {                                                                                                                  \
+        .name = "Marker", .type = PARAM_STRING, .offset = offsetof(struct list_params, marker), .min = 1,              \
+        .max = MARKER_TEXT_MAX                                                                                         \
+    }
+
+// responseElements {"keyId": the ARN of call->subject}, which KMS has even where the API returns nothing.
+void trail_key_arn(struct json_write *w, struct call *call);

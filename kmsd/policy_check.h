@@ -1,0 +1,13 @@
+// What a key policy in a request must be, for CreateKey and PutKeyPolicy.
+#pragma once
+
+#include "common/rpc/call.h"
+#include "kmsd/key_policy.h"
+
+// A counted policy for the text: well-formed, no larger than allowed, with principals that can exist, and one that does
+// not lock the caller out (unless bypass). arn: the key's; "*" for one that does not exist yet.
+MUST_CHECK const struct fault *policy_check(struct call *call, struct span text, bool bypass, const char *arn,
+                                            const struct key_policy **out);
+// The pattern of PolicyType.
+bool policy_text_matches(struct span text);
+#define POLICY_TEXT_PATTERN "[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"
