@@ -17,13 +17,13 @@ struct span {
 
 #define SPAN(literal) ((struct span){"" literal, sizeof(literal) - 1})
 
-struct span span_of(const char *text);                // text may be NULL: an empty span
-bool span_eq(struct span a, struct span b);           // bytes equal
-bool span_is(struct span a, const char *text);        // bytes equal to a C string
-bool span_ieq(struct span a, struct span b);          // ASCII case-insensitive
-bool span_starts(struct span a, const char *prefix);  // begins with a C string
-bool span_ends(struct span a, const char *suffix);    // ends with a C string
-int span_cmp(struct span a, struct span b);           // unsigned byte order, shorter first on a tie
+struct span span_of(const char *text);               // text may be NULL: an empty span
+bool span_eq(struct span a, struct span b);          // bytes equal
+bool span_is(struct span a, const char *text);       // bytes equal to a C string
+bool span_ieq(struct span a, struct span b);         // ASCII case-insensitive
+bool span_starts(struct span a, const char *prefix); // begins with a C string
+bool span_ends(struct span a, const char *suffix);   // ends with a C string
+int span_cmp(struct span a, struct span b);          // unsigned byte order, shorter first on a tie
 
 struct buf {
     char *data; // len bytes; not terminated unless buf_str() was called

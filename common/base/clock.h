@@ -1,5 +1,5 @@
-// The daemon's time: real, or virtual (set, advanced, scaled) for tests, labs and fixtures. The only place that asks the
-// machine for the time. All times are nanoseconds since 1970-01-01T00:00:00Z. Thread-safe.
+// The daemon's time: real, or virtual (set, advanced, scaled) for tests, labs and fixtures. The only place that asks
+// the machine for the time. All times are nanoseconds since 1970-01-01T00:00:00Z. Thread-safe.
 #pragma once
 
 #include <stdbool.h>

@@ -18,13 +18,13 @@ enum conf_kind {
 };
 
 struct conf_option {
-    const char *name;     // "trail-sync": flag --trail-sync, file key trail-sync
+    const char *name; // "trail-sync": flag --trail-sync, file key trail-sync
     enum conf_kind kind;
-    const char *arg;      // what the value is called in --help, e.g. "FILE"
-    const char *def;      // default as text, NULL: none
-    const char *help;     // one sentence
-    const char *choices;  // CONF_CHOICE: "open|strict"
-    int64_t min, max;     // both 0: no bounds
+    const char *arg;     // what the value is called in --help, e.g. "FILE"
+    const char *def;     // default as text, NULL: none
+    const char *help;    // one sentence
+    const char *choices; // CONF_CHOICE: "open|strict"
+    int64_t min, max;    // both 0: no bounds
 };
 
 struct conf;
@@ -32,7 +32,8 @@ struct conf;
 // rows is a static array ended by a row without name. The row "config" (CONF_TEXT) names the file, if there is one.
 struct conf *conf_new(const char *program, const char *summary, const struct conf_option *rows);
 void conf_free(struct conf *c);
-// Reads the flags ("--name=value" or "--name value"), then the file. False with a reason that names the flag, or file and line.
+// Reads the flags ("--name=value" or "--name value"), then the file. False with a reason that names the flag, or file
+// and line.
 bool conf_read(struct conf *c, int argc, char **argv, char *why, size_t why_size);
 // Which CONF_ACTION was given, NULL: none. "help" is one like the others.
 const char *conf_action(const struct conf *c);

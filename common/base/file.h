@@ -20,5 +20,6 @@ bool file_read(const char *path, struct buf *b);
 bool file_write_all(int fd, struct span bytes);
 // fsync of a folder. False with errno set.
 bool file_sync_dir(const char *path);
-// Takes the lock file (created, mode 0600) for this process; -1 with errno set: EWOULDBLOCK when another process holds it.
+// Takes the lock file (created, mode 0600) for this process; -1 with errno set: EWOULDBLOCK when another process holds
+// it.
 int file_lock(const char *path);

@@ -26,10 +26,10 @@ void json_str(struct json_write *w, struct span text);
 void json_cstr(struct json_write *w, const char *text);
 void json_i64(struct json_write *w, int64_t v);
 void json_bool(struct json_write *w, bool v);
-void json_none(struct json_write *w);                     // null
-void json_raw(struct json_write *w, struct span json);    // already JSON
-void json_base64(struct json_write *w, struct span bytes); // as a string
-void json_epoch(struct json_write *w, int64_t ns);        // seconds since 1970 with three decimals: 1552353132.722
+void json_none(struct json_write *w);                       // null
+void json_raw(struct json_write *w, struct span json);      // already JSON
+void json_base64(struct json_write *w, struct span bytes);  // as a string
+void json_epoch(struct json_write *w, int64_t ns);          // seconds since 1970 with three decimals: 1552353132.722
 void json_value(struct json_write *w, const json_t *value); // any Jansson value, compact
 
 // key and value in one.

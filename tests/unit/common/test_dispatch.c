@@ -14,6 +14,7 @@
 #include "common/base/json_read.h"
 #include "common/base/time_format.h"
 #include "common/rpc/daemon.h"
+#include "common/rpc/daemon_state.h"
 #include "common/rpc/dispatch.h"
 #include "common/rpc/worker.h"
 
@@ -157,9 +158,7 @@ static int teardown(void **state)
     credentials_free(f->d.credentials);
     rng_free(f->d.rng);
     clock_free(f->d.clock);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", f->dir);
-    assert_int_equal(system(command), 0);
+    daemon_remove_dir(f->dir);
     free(f);
     return 0;
 }
