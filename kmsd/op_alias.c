@@ -1,5 +1,7 @@
 // Aliases: CreateAlias UpdateAlias DeleteAlias ListAliases. Each change needs the right on the alias (by identity) and
 // on every key that it touches.
+#include "kmsd/op_alias.h"
+
 #include <string.h>
 
 #include "kmsd/arn.h"
@@ -12,19 +14,13 @@
 
 #define NAME_PATTERN "^[a-zA-Z0-9:/_-]+$"
 
-// call->subject is the (new) target key, call->subject2 the alias (NULL in CreateAlias).
-struct alias_params {
-    struct kms_params common; // key_id: TargetKeyId
-    struct span name;
-};
-
 #define ROW_NAME                                                                                                       \
     {                                                                                                                  \
         .name = "AliasName", .type = PARAM_STRING, .offset = PARAM_AT(alias_params, name), .required = true, .min = 1, \
         .max = 256, .pattern = NAME_PATTERN, .matches = alias_matches                                                  \
     }
 
-static const struct param target_rows[] = {
+const struct param alias_target_rows[] = {
     ROW_NAME,
     {.name = "TargetKeyId",
      .type = PARAM_STRING,
@@ -34,7 +30,7 @@ static const struct param target_rows[] = {
      .max = KMS_ID_MAX},
     {NULL},
 };
-static const struct param name_rows[] = {ROW_NAME, {NULL}};
+const struct param alias_name_rows[] = {ROW_NAME, {NULL}};
 
 static const struct fault *check_name(struct call *call)
 {
@@ -68,7 +64,7 @@ static const struct fault *resolve_target(struct call *call)
     return fault;
 }
 
-static const struct fault *resolve_create(struct call *call)
+const struct fault *create_alias_resolve(struct call *call)
 {
     const struct fault *fault = check_name(call);
     if (!fault)
@@ -94,7 +90,7 @@ static const struct fault *resolve_name(struct call *call)
     return NULL;
 }
 
-static const struct fault *resolve_update(struct call *call)
+const struct fault *update_alias_resolve(struct call *call)
 {
     const struct fault *fault = resolve_name(call);
     if (!fault)
@@ -104,7 +100,7 @@ static const struct fault *resolve_update(struct call *call)
     return fault;
 }
 
-static const struct fault *resolve_delete(struct call *call)
+const struct fault *delete_alias_resolve(struct call *call)
 {
     const struct fault *fault = resolve_name(call);
     if (fault)
@@ -121,7 +117,7 @@ static const struct fault *ask_for_key(struct call *call, const struct key *key)
     return fault ? fault : permit_ask(call, &q, false);
 }
 
-static const struct fault *authorize_alias(struct call *call)
+const struct fault *alias_authorize(struct call *call)
 {
     const struct alias *a = call->subject2;
     struct authz_question q;
@@ -144,7 +140,7 @@ static const struct fault *alias_limit(struct call *call, const struct key *key)
                       KMS_ALIASES_PER_KEY);
 }
 
-static const struct fault *create_alias(struct call *call)
+const struct fault *create_alias(struct call *call)
 {
     const struct alias_params *p = call->params;
     struct keyring *k = kmsd_of(call)->keyring;
@@ -159,7 +155,7 @@ static const struct fault *create_alias(struct call *call)
     return NULL;
 }
 
-static const struct fault *update_alias(struct call *call)
+const struct fault *update_alias(struct call *call)
 {
     struct alias *a = call->subject2;
     const struct fault *fault = a->key == call->subject ? NULL : alias_limit(call, call->subject);
@@ -170,7 +166,7 @@ static const struct fault *update_alias(struct call *call)
     return NULL;
 }
 
-static const struct fault *delete_alias(struct call *call)
+const struct fault *delete_alias(struct call *call)
 {
     keyring_delete_alias(kmsd_of(call)->keyring, call->subject2);
     call->needs_commit = true;
@@ -179,9 +175,9 @@ static const struct fault *delete_alias(struct call *call)
 
 // ---- ListAliases ----
 
-static const struct param list_rows[] = {ROW_OPTIONAL_KEY_ID, ROW_LIMIT(KMS_LIST_MAX), ROW_MARKER, {NULL}};
+const struct param list_aliases_rows[] = {ROW_OPTIONAL_KEY_ID, ROW_LIMIT(KMS_LIST_MAX), ROW_MARKER, {NULL}};
 
-static const struct fault *resolve_list(struct call *call)
+const struct fault *list_aliases_resolve(struct call *call)
 {
     const struct kms_params *p = call->params;
     struct key *key = NULL;
@@ -201,7 +197,7 @@ static void write_entry(struct json_write *w, const struct alias *a)
     json_obj_end(w);
 }
 
-static const struct fault *list_aliases(struct call *call)
+const struct fault *list_aliases(struct call *call)
 {
     static const struct realm empty;
     const struct key *key = call->subject2;
@@ -225,49 +221,3 @@ static const struct fault *list_aliases(struct call *call)
     json_obj_end(w);
     return NULL;
 }
-
-static const struct kms_op edit_ext = {.grant = GRANT_NONE, .rule = RULE_EDIT};
-static const struct kms_op any_ext = {.grant = GRANT_NONE, .rule = RULE_ALWAYS};
-
-const struct op op_alias_rows[] = {
-    {.name = "CreateAlias",
-     .action = "kms:CreateAlias",
-     .params = target_rows,
-     .params_size = sizeof(struct alias_params),
-     .resolve = resolve_create,
-     .authorize = authorize_alias,
-     .invoke = create_alias,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .ext = &edit_ext},
-    {.name = "UpdateAlias",
-     .action = "kms:UpdateAlias",
-     .params = target_rows,
-     .params_size = sizeof(struct alias_params),
-     .resolve = resolve_update,
-     .authorize = authorize_alias,
-     .invoke = update_alias,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .ext = &edit_ext},
-    {.name = "DeleteAlias",
-     .action = "kms:DeleteAlias",
-     .params = name_rows,
-     .params_size = sizeof(struct alias_params),
-     .resolve = resolve_delete,
-     .authorize = authorize_alias,
-     .invoke = delete_alias,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .ext = &any_ext},
-    {.name = "ListAliases",
-     .action = "kms:ListAliases",
-     .params = list_rows,
-     .params_size = sizeof(struct list_params),
-     .resolve = resolve_list,
-     .invoke = list_aliases,
-     .read_only = true,
-     .no_resources = true,
-     .ext = &any_ext},
-    {NULL},
-};

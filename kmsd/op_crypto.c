@@ -1,6 +1,6 @@
 // Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext GenerateRandom.
+#include "kmsd/op_crypto.h"
 #include "common/base/rng.h"
-#include "kmsd/crypto_params.h"
 #include "kmsd/enc_context.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
@@ -64,12 +64,7 @@ bool crypto_trail_material(struct json_write *w, struct call *call)
 
 // ---- Encrypt ----
 
-struct encrypt_params {
-    struct kms_params common;
-    struct span plaintext, algorithm;
-};
-
-static const struct param encrypt_rows[] = {
+const struct param encrypt_rows[] = {
     ROW_KEY_ID,
     {.name = "Plaintext",
      .type = PARAM_BLOB,
@@ -89,7 +84,7 @@ static const struct param encrypt_rows[] = {
     {NULL},
 };
 
-static const struct fault *encrypt(struct call *call)
+const struct fault *encrypt(struct call *call)
 {
     const struct encrypt_params *p = call->params;
     const struct key *key = call->subject;
@@ -114,13 +109,6 @@ static const struct fault *encrypt(struct call *call)
 
 // ---- data keys ----
 
-struct data_key_params {
-    struct kms_params common;
-    struct opt_int bytes;
-    struct span spec;
-    const json_t *recipient;
-};
-
 static const char *const data_key_specs[] = {"AES_256", "AES_128", NULL};
 
 #define DATA_KEY_ROWS                                                                                                  \
@@ -136,12 +124,12 @@ static const char *const data_key_specs[] = {"AES_256", "AES_128", NULL};
          .choices = data_key_specs},                                                                                   \
         ROW_GRANT_TOKENS, ROW_DRY_RUN
 
-static const struct param data_key_rows[] = {
+const struct param generate_data_key_rows[] = {
     DATA_KEY_ROWS,
     {.name = "Recipient", .type = PARAM_JSON, .offset = PARAM_AT(data_key_params, recipient), .trail = PARAM_HIDDEN},
     {NULL},
 };
-static const struct param data_key_without_rows[] = {DATA_KEY_ROWS, {NULL}};
+const struct param generate_data_key_without_plaintext_rows[] = {DATA_KEY_ROWS, {NULL}};
 
 static const struct fault *data_key_size(struct call *call, size_t *n)
 {
@@ -152,7 +140,7 @@ static const struct fault *data_key_size(struct call *call, size_t *n)
     return NULL;
 }
 
-static const struct fault *resolve_data_key(struct call *call)
+const struct fault *generate_data_key_resolve(struct call *call)
 {
     size_t n;
     const struct data_key_params *p = call->params;
@@ -192,26 +180,19 @@ static const struct fault *make_data_key(struct call *call, bool with_plaintext)
     return NULL;
 }
 
-static const struct fault *generate_data_key(struct call *call)
+const struct fault *generate_data_key(struct call *call)
 {
     return make_data_key(call, true);
 }
 
-static const struct fault *generate_data_key_without_plaintext(struct call *call)
+const struct fault *generate_data_key_without_plaintext(struct call *call)
 {
     return make_data_key(call, false);
 }
 
 // ---- GenerateRandom ----
 
-struct random_params {
-    struct kms_params common;
-    struct opt_int bytes;
-    struct span custom_key_store_id;
-    const json_t *recipient;
-};
-
-static const struct param random_rows[] = {
+const struct param generate_random_rows[] = {
     {.name = "NumberOfBytes",
      .type = PARAM_INTEGER,
      .offset = PARAM_AT(random_params, bytes),
@@ -227,7 +208,7 @@ static const struct param random_rows[] = {
     {NULL},
 };
 
-static const struct fault *generate_random(struct call *call)
+const struct fault *generate_random(struct call *call)
 {
     const struct random_params *p = call->params;
     struct json_write *w = &call->out;
@@ -247,53 +228,3 @@ static const struct fault *generate_random(struct call *call)
     json_obj_end(w);
     return NULL;
 }
-
-static const struct kms_op encrypt_ext = {
-    .aliases = true, .foreign = true, .grant = GRANT_ENCRYPT, .rule = RULE_USE, .encrypts = true};
-static const struct kms_op data_key_ext = {
-    .aliases = true, .foreign = true, .grant = GRANT_GENERATE_DATA_KEY, .rule = RULE_USE, .encrypts = true};
-static const struct kms_op data_key_without_ext = {.aliases = true,
-                                                   .foreign = true,
-                                                   .grant = GRANT_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT,
-                                                   .rule = RULE_USE,
-                                                   .encrypts = true};
-static const struct kms_op random_ext = {.grant = GRANT_NONE, .rule = RULE_ALWAYS};
-
-const struct op op_crypto_rows[] = {
-    {.name = "Encrypt",
-     .action = "kms:Encrypt",
-     .params = encrypt_rows,
-     .params_size = sizeof(struct encrypt_params),
-     .resolve = resolve_key,
-     .invoke = encrypt,
-     .read_only = true,
-     .trail_additional = crypto_trail_material,
-     .ext = &encrypt_ext},
-    {.name = "GenerateDataKey",
-     .action = "kms:GenerateDataKey",
-     .params = data_key_rows,
-     .params_size = sizeof(struct data_key_params),
-     .resolve = resolve_data_key,
-     .invoke = generate_data_key,
-     .read_only = true,
-     .trail_additional = crypto_trail_material,
-     .ext = &data_key_ext},
-    {.name = "GenerateDataKeyWithoutPlaintext",
-     .action = "kms:GenerateDataKeyWithoutPlaintext",
-     .params = data_key_without_rows,
-     .params_size = sizeof(struct data_key_params),
-     .resolve = resolve_data_key,
-     .invoke = generate_data_key_without_plaintext,
-     .read_only = true,
-     .trail_additional = crypto_trail_material,
-     .ext = &data_key_without_ext},
-    {.name = "GenerateRandom",
-     .action = "kms:GenerateRandom",
-     .params = random_rows,
-     .params_size = sizeof(struct random_params),
-     .invoke = generate_random,
-     .read_only = true,
-     .no_resources = true,
-     .ext = &random_ext},
-    {NULL},
-};

@@ -1,22 +1,13 @@
 // Decrypt and ReEncrypt: which key a ciphertext was made with, who may use it, what is inside.
+#include "kmsd/op_decrypt.h"
+
 #include <string.h>
 
-#include "kmsd/crypto_params.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
+#include "kmsd/op_crypto.h"
 #include "kmsd/permit.h"
 #include "kmsd/resolve.h"
-
-// A ciphertext in a request. What KMS finds out about it is filled by the resolver.
-struct source {
-    struct span blob;
-    struct span key_id; // as the caller named it; p NULL: the ciphertext says
-    struct span algorithm;
-    struct span_list modifiers; // DryRunModifiers
-    struct ciphertext parsed;
-    const struct key_material *material; // NULL: no ciphertext that was made here
-    struct key *key;                     // the one to ask for rights
-};
 
 static const char *const modifiers[] = {"IGNORE_CIPHERTEXT", NULL};
 
@@ -93,15 +84,9 @@ static const struct fault *open_source(struct call *call, const struct source *s
 
 // ---- Decrypt ----
 
-struct decrypt_params {
-    struct kms_params common;
-    struct source source;
-    const json_t *recipient;
-};
-
 #define AT(member_) PARAM_AT(decrypt_params, member_)
 
-static const struct param decrypt_rows[] = {
+const struct param decrypt_rows[] = {
     {.name = "CiphertextBlob",
      .type = PARAM_BLOB,
      .offset = AT(source.blob),
@@ -122,20 +107,20 @@ static const struct param decrypt_rows[] = {
     {NULL},
 };
 
-static const struct fault *resolve_decrypt(struct call *call)
+const struct fault *decrypt_resolve(struct call *call)
 {
     struct decrypt_params *p = call->params;
     const struct fault *fault = crypto_no_recipient(call, p->recipient);
     return fault ? fault : resolve_source(call, &p->source);
 }
 
-static const struct fault *authorize_decrypt(struct call *call)
+const struct fault *decrypt_authorize(struct call *call)
 {
     const struct decrypt_params *p = call->params;
     return authorize_source(call, &p->source, "kms:Decrypt", GRANT_DECRYPT);
 }
 
-static const struct fault *decrypt(struct call *call)
+const struct fault *decrypt(struct call *call)
 {
     const struct decrypt_params *p = call->params;
     struct json_write *w = &call->out;
@@ -160,17 +145,10 @@ static const struct fault *decrypt(struct call *call)
 
 // ---- ReEncrypt ----
 
-struct re_encrypt_params {
-    struct kms_params common; // key_id: DestinationKeyId; context: the destination's
-    struct source source;
-    struct str_map source_context;
-    struct span algorithm; // the destination's
-};
-
 #undef AT
 #define AT(member_) PARAM_AT(re_encrypt_params, member_)
 
-static const struct param re_encrypt_rows[] = {
+const struct param re_encrypt_rows[] = {
     {.name = "CiphertextBlob",
      .type = PARAM_BLOB,
      .offset = AT(source.blob),
@@ -202,14 +180,14 @@ static const struct param re_encrypt_rows[] = {
     {NULL},
 };
 
-static const struct fault *resolve_re_encrypt(struct call *call)
+const struct fault *re_encrypt_resolve(struct call *call)
 {
     struct re_encrypt_params *p = call->params;
     const struct fault *fault = resolve_source(call, &p->source);
     return fault ? fault : resolve_key(call);
 }
 
-static const struct fault *authorize_re_encrypt(struct call *call)
+const struct fault *re_encrypt_authorize(struct call *call)
 {
     struct re_encrypt_params *p = call->params;
     struct str_map destination_context = p->common.context;
@@ -228,7 +206,7 @@ static const struct fault *authorize_re_encrypt(struct call *call)
     return fault ? fault : permit_state(call, call->subject);
 }
 
-static const struct fault *re_encrypt(struct call *call)
+const struct fault *re_encrypt(struct call *call)
 {
     const struct re_encrypt_params *p = call->params;
     const struct key *key = call->subject;
@@ -257,7 +235,7 @@ static const struct fault *re_encrypt(struct call *call)
     return NULL;
 }
 
-static bool trail_materials(struct json_write *w, struct call *call)
+bool re_encrypt_trail(struct json_write *w, struct call *call)
 {
     const struct re_encrypt_params *p = call->params;
     if (call->fault)
@@ -270,32 +248,3 @@ static bool trail_materials(struct json_write *w, struct call *call)
     }
     return true;
 }
-
-static const struct kms_op decrypt_ext = {
-    .aliases = true, .foreign = true, .grant = GRANT_DECRYPT, .rule = RULE_USE, .encrypts = true};
-static const struct kms_op re_encrypt_ext = {
-    .aliases = true, .foreign = true, .grant = GRANT_RE_ENCRYPT_TO, .rule = RULE_USE, .encrypts = true};
-
-const struct op op_decrypt_rows[] = {
-    {.name = "Decrypt",
-     .action = "kms:Decrypt",
-     .params = decrypt_rows,
-     .params_size = sizeof(struct decrypt_params),
-     .resolve = resolve_decrypt,
-     .authorize = authorize_decrypt,
-     .invoke = decrypt,
-     .read_only = true,
-     .trail_additional = crypto_trail_material,
-     .ext = &decrypt_ext},
-    {.name = "ReEncrypt",
-     .action = "kms:ReEncryptFrom",
-     .params = re_encrypt_rows,
-     .params_size = sizeof(struct re_encrypt_params),
-     .resolve = resolve_re_encrypt,
-     .authorize = authorize_re_encrypt,
-     .invoke = re_encrypt,
-     .read_only = true,
-     .trail_additional = trail_materials,
-     .ext = &re_encrypt_ext},
-    {NULL},
-};

@@ -1,14 +1,15 @@
 // CreateGrant and RevokeGrant. RetireGrant, which has rules of its own about who may, is op_retire_grant.c's; the lists
 // are op_list_grants.c's.
+#include "kmsd/op_grant.h"
+
 #include <string.h>
 
 #include "kmsd/arn.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
-#include "kmsd/op_grant.h"
-#include "kmsd/op_retire_grant.h"
 #include "kmsd/ops.h"
 #include "kmsd/permit.h"
+#include "kmsd/principal_form.h"
 #include "kmsd/resolve.h"
 
 #define SOURCE_ARN_PATTERN "^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$"
@@ -19,11 +20,6 @@ static bool source_arn_matches(struct span text)
     return arn_parse(text, &arn) && span_starts(arn.partition, "aws") && arn.service.n > 0 &&
            arn_is_account(arn.account) && arn.resource.n > 0;
 }
-
-struct constraints {
-    struct str_map subset, equals;
-    struct span source_arn;
-};
 
 static const struct param constraint_rows[] = {
     {.name = "EncryptionContextSubset",
@@ -46,17 +42,9 @@ static const struct param constraint_rows[] = {
     {NULL},
 };
 
-struct grant_params {
-    struct kms_params common;
-    struct span grantee, retiring, grantee_service, retiring_service, name;
-    struct span_list operations;
-    struct constraints constraints;
-    const struct grant *made; // for the trail
-};
-
 #define AT(member_) PARAM_AT(grant_params, member_)
 
-static const struct param create_rows[] = {
+const struct param create_grant_rows[] = {
     ROW_KEY_ID,
     {.name = "GranteePrincipal",
      .type = PARAM_STRING,
@@ -195,7 +183,7 @@ static struct grant *draft(struct call *call)
     return g;
 }
 
-static const struct fault *resolve_create(struct call *call)
+const struct fault *create_grant_resolve(struct call *call)
 {
     const struct fault *fault = check_terms(call);
     if (!fault)
@@ -220,7 +208,7 @@ static const struct fault *check_key(struct call *call, const struct key *key, c
     return NULL;
 }
 
-static const struct fault *authorize_create(struct call *call)
+const struct fault *create_grant_authorize(struct call *call)
 {
     struct key *key = call->subject;
     const struct grant *g = call->state;
@@ -252,7 +240,7 @@ static const struct fault *reply_grant(struct call *call, const struct grant *g)
     return ok ? NULL : &fault_internal;
 }
 
-static const struct fault *create_grant(struct call *call)
+const struct fault *create_grant(struct call *call)
 {
     struct key *key = call->subject;
     struct grant *g = call->state;
@@ -272,7 +260,7 @@ static const struct fault *create_grant(struct call *call)
     return reply_grant(call, g);
 }
 
-static void trail_create(struct json_write *w, struct call *call)
+void create_grant_trail(struct json_write *w, struct call *call)
 {
     const struct grant_params *p = call->params;
     json_obj_begin(w);
@@ -283,12 +271,7 @@ static void trail_create(struct json_write *w, struct call *call)
 
 // ---- RevokeGrant ----
 
-struct revoke_params {
-    struct kms_params common;
-    struct span grant_id;
-};
-
-static const struct param revoke_rows[] = {
+const struct param revoke_grant_rows[] = {
     ROW_KEY_ID,
     {.name = "GrantId",
      .type = PARAM_STRING,
@@ -300,7 +283,7 @@ static const struct param revoke_rows[] = {
     {NULL},
 };
 
-static const struct fault *revoke_grant(struct call *call)
+const struct fault *revoke_grant(struct call *call)
 {
     const struct revoke_params *p = call->params;
     struct key *key = call->subject;
@@ -319,43 +302,3 @@ static const struct fault *revoke_grant(struct call *call)
     call->needs_commit = true;
     return NULL;
 }
-
-static const struct kms_op create_ext = {
-    .foreign = true, .grant_management = true, .grant = GRANT_CREATE_GRANT, .rule = RULE_GRANT};
-static const struct kms_op revoke_ext = {
-    .foreign = true, .grant_management = true, .grant = GRANT_NONE, .rule = RULE_ALWAYS};
-static const struct kms_op retire_ext = {.foreign = true, .grant = GRANT_NONE, .rule = RULE_ALWAYS};
-
-const struct op op_grant_rows[] = {
-    {.name = "CreateGrant",
-     .action = "kms:CreateGrant",
-     .params = create_rows,
-     .params_size = sizeof(struct grant_params),
-     .resolve = resolve_create,
-     .authorize = authorize_create,
-     .invoke = create_grant,
-     .changes = true,
-     .trail_response = trail_create,
-     .ext = &create_ext},
-    {.name = "RevokeGrant",
-     .action = "kms:RevokeGrant",
-     .params = revoke_rows,
-     .params_size = sizeof(struct revoke_params),
-     .resolve = resolve_key,
-     .invoke = revoke_grant,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .ext = &revoke_ext},
-    {.name = "RetireGrant",
-     .action = "kms:RetireGrant",
-     .params = retire_grant_rows,
-     .params_size = sizeof(struct retire_params),
-     .resolve = retire_grant_resolve,
-     .authorize = retire_grant_authorize,
-     .invoke = retire_grant,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .trail_additional = retire_grant_trail,
-     .ext = &retire_ext},
-    {NULL},
-};

@@ -1,17 +1,32 @@
-// What op_grant.c (CreateGrant, RevokeGrant, RetireGrant) and op_list_grants.c share.
+// CreateGrant and RevokeGrant: parameters and leaves, for their rows in ops.c.
 #pragma once
 
 #include "common/rpc/call.h"
 #include "kmsd/grant.h"
+#include "kmsd/ops.h"
 
-#define PRINCIPAL_PATTERN "^[\\w+=,.@:/-]+$"
-#define SERVICE_PRINCIPAL_PATTERN "^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$"
-bool principal_matches(struct span text);
-bool service_principal_matches(struct span text);
-// A principal that a grant may name: account root, user, role, session, or a service in a Region.
-bool principal_valid(struct span text);
+struct constraints {
+    struct str_map subset, equals;
+    struct span source_arn;
+};
 
-// A grant id as text: InvalidGrantIdException unless 64 lower-case hexadecimal digits.
-MUST_CHECK const struct fault *grant_id_read(struct span text, unsigned char id[GRANT_ID_SIZE]);
+struct grant_params {
+    struct kms_params common;
+    struct span grantee, retiring, grantee_service, retiring_service, name;
+    struct span_list operations;
+    struct constraints constraints;
+    const struct grant *made; // for the trail
+};
 
-extern const struct op op_list_grants_rows[];
+struct revoke_params {
+    struct kms_params common;
+    struct span grant_id;
+};
+
+extern const struct param create_grant_rows[], revoke_grant_rows[];
+
+MUST_CHECK const struct fault *create_grant_resolve(struct call *call);
+MUST_CHECK const struct fault *create_grant_authorize(struct call *call);
+MUST_CHECK const struct fault *create_grant(struct call *call);
+MUST_CHECK const struct fault *revoke_grant(struct call *call);
+void create_grant_trail(struct json_write *w, struct call *call);

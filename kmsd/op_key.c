@@ -1,12 +1,13 @@
 // Keys: DescribeKey ListKeys EnableKey DisableKey ScheduleKeyDeletion CancelKeyDeletion UpdateKeyDescription. CreateKey
 // is op_create_key.c's.
+#include "kmsd/op_key.h"
+
 #include <string.h>
 
 #include "common/base/time_format.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/list_page.h"
-#include "kmsd/op_create_key.h"
 #include "kmsd/ops.h"
 #include "kmsd/resolve.h"
 
@@ -14,9 +15,9 @@
 
 // ---- DescribeKey ----
 
-static const struct param describe_rows[] = {ROW_KEY_ID, ROW_GRANT_TOKENS, {NULL}};
+const struct param describe_key_rows[] = {ROW_KEY_ID, ROW_GRANT_TOKENS, {NULL}};
 
-static const struct fault *describe_key(struct call *call)
+const struct fault *describe_key(struct call *call)
 {
     struct json_write *w = &call->out;
     json_obj_begin(w);
@@ -28,9 +29,9 @@ static const struct fault *describe_key(struct call *call)
 
 // ---- ListKeys ----
 
-static const struct param list_rows[] = {ROW_LIMIT(KMS_LIST_MAX), ROW_MARKER, {NULL}};
+const struct param list_keys_rows[] = {ROW_LIMIT(KMS_LIST_MAX), ROW_MARKER, {NULL}};
 
-static const struct fault *list_keys(struct call *call)
+const struct fault *list_keys(struct call *call)
 {
     static const struct realm empty;
     struct json_write *w = &call->out;
@@ -60,7 +61,7 @@ static const struct fault *list_keys(struct call *call)
 
 // ---- EnableKey, DisableKey ----
 
-static const struct param key_rows[] = {ROW_KEY_ID, {NULL}};
+const struct param key_id_rows[] = {ROW_KEY_ID, {NULL}};
 
 static const struct fault *switch_key(struct call *call, enum key_state state, enum change_kind kind)
 {
@@ -74,24 +75,19 @@ static const struct fault *switch_key(struct call *call, enum key_state state, e
     return NULL;
 }
 
-static const struct fault *enable_key(struct call *call)
+const struct fault *enable_key(struct call *call)
 {
     return switch_key(call, KEY_ENABLED, CHANGE_KEY_ENABLED);
 }
 
-static const struct fault *disable_key(struct call *call)
+const struct fault *disable_key(struct call *call)
 {
     return switch_key(call, KEY_DISABLED, CHANGE_KEY_DISABLED);
 }
 
 // ---- ScheduleKeyDeletion, CancelKeyDeletion ----
 
-struct schedule_params {
-    struct kms_params common;
-    struct opt_int days;
-};
-
-static const struct param schedule_rows[] = {
+const struct param schedule_key_deletion_rows[] = {
     ROW_KEY_ID,
     {.name = "PendingWindowInDays",
      .type = PARAM_INTEGER,
@@ -107,7 +103,7 @@ static int64_t window_days(const struct call *call)
     return p->days.set ? p->days.v : 30;
 }
 
-static const struct fault *schedule_key_deletion(struct call *call)
+const struct fault *schedule_key_deletion(struct call *call)
 {
     struct key *key = call->subject;
     struct json_write *w = &call->out;
@@ -124,7 +120,7 @@ static const struct fault *schedule_key_deletion(struct call *call)
     return NULL;
 }
 
-static void trail_schedule(struct json_write *w, struct call *call)
+void schedule_key_deletion_trail(struct json_write *w, struct call *call)
 {
     const struct key *key = call->subject;
     char date[TIME_JAVA_SIZE];
@@ -137,7 +133,7 @@ static void trail_schedule(struct json_write *w, struct call *call)
     json_obj_end(w);
 }
 
-static const struct fault *cancel_key_deletion(struct call *call)
+const struct fault *cancel_key_deletion(struct call *call)
 {
     struct key *key = call->subject;
     struct json_write *w = &call->out;
@@ -153,12 +149,7 @@ static const struct fault *cancel_key_deletion(struct call *call)
 
 // ---- UpdateKeyDescription ----
 
-struct description_params {
-    struct kms_params common;
-    struct span description;
-};
-
-static const struct param description_rows[] = {
+const struct param update_key_description_rows[] = {
     ROW_KEY_ID,
     {.name = "Description",
      .type = PARAM_STRING,
@@ -168,7 +159,7 @@ static const struct param description_rows[] = {
     {NULL},
 };
 
-static const struct fault *update_key_description(struct call *call)
+const struct fault *update_key_description(struct call *call)
 {
     const struct description_params *p = call->params;
     key_set_description(call->subject, p->description);
@@ -176,87 +167,3 @@ static const struct fault *update_key_description(struct call *call)
     call->needs_commit = true;
     return NULL;
 }
-
-static const struct kms_op describe_ext = {
-    .aliases = true, .foreign = true, .grant = GRANT_DESCRIBE_KEY, .rule = RULE_ALWAYS};
-static const struct kms_op list_ext = {.grant = GRANT_NONE, .rule = RULE_ALWAYS};
-static const struct kms_op switch_ext = {.grant = GRANT_NONE, .rule = RULE_SWITCH};
-static const struct kms_op schedule_ext = {.grant = GRANT_NONE, .rule = RULE_SCHEDULE};
-static const struct kms_op cancel_ext = {.grant = GRANT_NONE, .rule = RULE_CANCEL};
-static const struct kms_op edit_ext = {.grant = GRANT_NONE, .rule = RULE_EDIT};
-
-const struct op op_key_rows[] = {
-    {.name = "CreateKey",
-     .action = "kms:CreateKey",
-     .params = create_key_rows,
-     .params_size = sizeof(struct create_key_params),
-     .resolve = create_key_check,
-     .authorize = create_key_authorize,
-     .invoke = create_key,
-     .changes = true,
-     .trail_request = create_key_trail_request,
-     .trail_response = create_key_trail_response,
-     .ext = &list_ext},
-    {.name = "DescribeKey",
-     .action = "kms:DescribeKey",
-     .params = describe_rows,
-     .params_size = sizeof(struct kms_params),
-     .resolve = resolve_key,
-     .invoke = describe_key,
-     .read_only = true,
-     .ext = &describe_ext},
-    {.name = "ListKeys",
-     .action = "kms:ListKeys",
-     .params = list_rows,
-     .params_size = sizeof(struct list_params),
-     .invoke = list_keys,
-     .read_only = true,
-     .no_resources = true,
-     .ext = &list_ext},
-    {.name = "EnableKey",
-     .action = "kms:EnableKey",
-     .params = key_rows,
-     .params_size = sizeof(struct kms_params),
-     .resolve = resolve_key,
-     .invoke = enable_key,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .ext = &switch_ext},
-    {.name = "DisableKey",
-     .action = "kms:DisableKey",
-     .params = key_rows,
-     .params_size = sizeof(struct kms_params),
-     .resolve = resolve_key,
-     .invoke = disable_key,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .ext = &switch_ext},
-    {.name = "ScheduleKeyDeletion",
-     .action = "kms:ScheduleKeyDeletion",
-     .params = schedule_rows,
-     .params_size = sizeof(struct schedule_params),
-     .resolve = resolve_key,
-     .invoke = schedule_key_deletion,
-     .changes = true,
-     .trail_response = trail_schedule,
-     .ext = &schedule_ext},
-    {.name = "CancelKeyDeletion",
-     .action = "kms:CancelKeyDeletion",
-     .params = key_rows,
-     .params_size = sizeof(struct kms_params),
-     .resolve = resolve_key,
-     .invoke = cancel_key_deletion,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .ext = &cancel_ext},
-    {.name = "UpdateKeyDescription",
-     .action = "kms:UpdateKeyDescription",
-     .params = description_rows,
-     .params_size = sizeof(struct description_params),
-     .resolve = resolve_key,
-     .invoke = update_key_description,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .ext = &edit_ext},
-    {NULL},
-};

@@ -1,4 +1,6 @@
 // ListGrants (of a key) and ListRetirableGrants (of a principal, across keys).
+#include "kmsd/op_list_grants.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -7,18 +9,13 @@
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/list_page.h"
-#include "kmsd/op_grant.h"
 #include "kmsd/ops.h"
 #include "kmsd/permit.h"
+#include "kmsd/principal_form.h"
 #include "kmsd/resolve.h"
 
 #define PAGE_USUAL 50
 #define PAGE_MAX 100
-
-struct list_grants_params {
-    struct list_params list;
-    struct span grant_id, principal, service; // GranteePrincipal or RetiringPrincipal, and their service forms
-};
 
 #define AT(member_) PARAM_AT(list_grants_params, member_)
 #define ROW_PRINCIPAL(name_)                                                                                           \
@@ -32,7 +29,7 @@ struct list_grants_params {
         .pattern = SERVICE_PRINCIPAL_PATTERN, .matches = service_principal_matches                                     \
     }
 
-static const struct param list_rows[] = {
+const struct param list_grants_rows[] = {
     ROW_LIMIT(KMS_LIST_MAX),
     ROW_MARKER,
     ROW_KEY_ID,
@@ -41,7 +38,7 @@ static const struct param list_rows[] = {
     ROW_SERVICE("GranteeServicePrincipal"),
     {NULL},
 };
-static const struct param retirable_rows[] = {
+const struct param list_retirable_grants_rows[] = {
     ROW_LIMIT(KMS_LIST_MAX),
     ROW_MARKER,
     ROW_PRINCIPAL("RetiringPrincipal"),
@@ -66,7 +63,7 @@ static const char *filters(struct call *call, const char *key_arn)
                         (int)p->service.n, p->service.n ? p->service.p : "");
 }
 
-static const struct fault *resolve_list(struct call *call)
+const struct fault *list_grants_resolve(struct call *call)
 {
     const struct list_grants_params *p = call->params;
     if (p->principal.p && p->service.p)
@@ -86,7 +83,7 @@ static const struct fault *check_grant_id(struct call *call, const struct key *k
     return call_fault(call, &fault_not_found, "Grant ID %.*s not found", (int)p->grant_id.n, p->grant_id.p);
 }
 
-static const struct fault *list_grants(struct call *call)
+const struct fault *list_grants(struct call *call)
 {
     const struct list_grants_params *p = call->params;
     const struct key *key = call->subject;
@@ -130,7 +127,7 @@ static const char *retiring_principal(struct call *call)
     return arena_strndup(&call->arena, who.p, who.n);
 }
 
-static const struct fault *resolve_retirable(struct call *call)
+const struct fault *list_retirable_grants_resolve(struct call *call)
 {
     const struct list_grants_params *p = call->params;
     if (!p->principal.p == !p->service.p)
@@ -143,7 +140,7 @@ static const struct fault *resolve_retirable(struct call *call)
 }
 
 // The resource is the principal, which must be of the caller's account; a service may ask for its own.
-static const struct fault *authorize_retirable(struct call *call)
+const struct fault *list_retirable_grants_authorize(struct call *call)
 {
     struct authz_question q;
     struct arn arn;
@@ -180,7 +177,7 @@ static size_t first_of_page(struct call *call, const struct ptr_vec *grants, str
     return retirable_after(grants, arena_strndup(&call->arena, after.p, after.n - 65), id);
 }
 
-static const struct fault *list_retirable_grants(struct call *call)
+const struct fault *list_retirable_grants(struct call *call)
 {
     static const struct ptr_vec none;
     const struct list_grants_params *p = call->params;
@@ -213,29 +210,3 @@ static const struct fault *list_retirable_grants(struct call *call)
     json_obj_end(w);
     return NULL;
 }
-
-static const struct kms_op list_ext = {
-    .foreign = true, .grant_management = true, .grant = GRANT_NONE, .rule = RULE_ALWAYS};
-static const struct kms_op retirable_ext = {.grant = GRANT_NONE, .rule = RULE_ALWAYS};
-
-const struct op op_list_grants_rows[] = {
-    {.name = "ListGrants",
-     .action = "kms:ListGrants",
-     .params = list_rows,
-     .params_size = sizeof(struct list_grants_params),
-     .resolve = resolve_list,
-     .invoke = list_grants,
-     .read_only = true,
-     .ext = &list_ext},
-    {.name = "ListRetirableGrants",
-     .action = "kms:ListRetirableGrants",
-     .params = retirable_rows,
-     .params_size = sizeof(struct list_grants_params),
-     .resolve = resolve_retirable,
-     .authorize = authorize_retirable,
-     .invoke = list_retirable_grants,
-     .read_only = true,
-     .no_resources = true,
-     .ext = &retirable_ext},
-    {NULL},
-};

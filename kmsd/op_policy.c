@@ -1,16 +1,12 @@
 // Key policies: GetKeyPolicy PutKeyPolicy ListKeyPolicies. A key has one, named "default".
+#include "kmsd/op_policy.h"
+
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/list_page.h"
 #include "kmsd/ops.h"
 #include "kmsd/policy_check.h"
 #include "kmsd/resolve.h"
-
-struct policy_params {
-    struct kms_params common;
-    struct span name, policy;
-    struct opt_bool bypass;
-};
 
 static bool name_matches(struct span name)
 {
@@ -28,8 +24,8 @@ static bool name_matches(struct span name)
         .pattern = "[\\w]+", .matches = name_matches                                                                   \
     }
 
-static const struct param get_rows[] = {ROW_KEY_ID, ROW_NAME, {NULL}};
-static const struct param put_rows[] = {
+const struct param get_key_policy_rows[] = {ROW_KEY_ID, ROW_NAME, {NULL}};
+const struct param put_key_policy_rows[] = {
     ROW_KEY_ID,
     ROW_NAME,
     {.name = "Policy",
@@ -43,7 +39,7 @@ static const struct param put_rows[] = {
     {.name = "BypassPolicyLockoutSafetyCheck", .type = PARAM_BOOL, .offset = PARAM_AT(policy_params, bypass)},
     {NULL},
 };
-static const struct param list_rows[] = {ROW_KEY_ID, ROW_LIMIT(KMS_LIST_MAX), ROW_MARKER, {NULL}};
+const struct param list_key_policies_rows[] = {ROW_KEY_ID, ROW_LIMIT(KMS_LIST_MAX), ROW_MARKER, {NULL}};
 
 static const struct fault *check_name(struct call *call)
 {
@@ -53,7 +49,7 @@ static const struct fault *check_name(struct call *call)
     return call_fault(call, &fault_not_found, "No such policy exists");
 }
 
-static const struct fault *get_key_policy(struct call *call)
+const struct fault *get_key_policy(struct call *call)
 {
     const struct key *key = call->subject;
     struct json_write *w = &call->out;
@@ -67,7 +63,7 @@ static const struct fault *get_key_policy(struct call *call)
     return NULL;
 }
 
-static const struct fault *put_key_policy(struct call *call)
+const struct fault *put_key_policy(struct call *call)
 {
     const struct policy_params *p = call->params;
     struct key *key = call->subject;
@@ -83,7 +79,7 @@ static const struct fault *put_key_policy(struct call *call)
     return NULL;
 }
 
-static const struct fault *list_key_policies(struct call *call)
+const struct fault *list_key_policies(struct call *call)
 {
     const struct key *key = call->subject;
     struct json_write *w = &call->out;
@@ -100,34 +96,3 @@ static const struct fault *list_key_policies(struct call *call)
     json_obj_end(w);
     return NULL;
 }
-
-static const struct kms_op any_ext = {.grant = GRANT_NONE, .rule = RULE_ALWAYS};
-
-const struct op op_policy_rows[] = {
-    {.name = "GetKeyPolicy",
-     .action = "kms:GetKeyPolicy",
-     .params = get_rows,
-     .params_size = sizeof(struct policy_params),
-     .resolve = resolve_key,
-     .invoke = get_key_policy,
-     .read_only = true,
-     .ext = &any_ext},
-    {.name = "PutKeyPolicy",
-     .action = "kms:PutKeyPolicy",
-     .params = put_rows,
-     .params_size = sizeof(struct policy_params),
-     .resolve = resolve_key,
-     .invoke = put_key_policy,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .ext = &any_ext},
-    {.name = "ListKeyPolicies",
-     .action = "kms:ListKeyPolicies",
-     .params = list_rows,
-     .params_size = sizeof(struct list_params),
-     .resolve = resolve_key,
-     .invoke = list_key_policies,
-     .read_only = true,
-     .ext = &any_ext},
-    {NULL},
-};

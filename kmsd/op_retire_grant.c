@@ -6,8 +6,8 @@
 
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
-#include "kmsd/op_grant.h"
 #include "kmsd/permit.h"
+#include "kmsd/principal_form.h"
 #include "kmsd/resolve.h"
 
 const struct param retire_grant_rows[] = {

@@ -1,4 +1,6 @@
 // Tags: TagResource UntagResource ListResourceTags.
+#include "kmsd/op_tag.h"
+
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/list_page.h"
@@ -6,13 +8,7 @@
 #include "kmsd/resolve.h"
 #include "kmsd/tags.h"
 
-struct tag_params {
-    struct kms_params common;
-    struct obj_list tags;   // of struct tag_param
-    struct span_list names; // TagKeys
-};
-
-static const struct param tag_resource_rows[] = {
+const struct param tag_resource_rows[] = {
     ROW_KEY_ID,
     {.name = "Tags",
      .type = PARAM_OBJECTS,
@@ -22,7 +18,7 @@ static const struct param tag_resource_rows[] = {
      .members_size = sizeof(struct tag_param)},
     {NULL},
 };
-static const struct param untag_rows[] = {
+const struct param untag_resource_rows[] = {
     ROW_KEY_ID,
     {.name = "TagKeys",
      .type = PARAM_STRINGS,
@@ -32,9 +28,9 @@ static const struct param untag_rows[] = {
      .item_max = 128},
     {NULL},
 };
-static const struct param list_rows[] = {ROW_KEY_ID, ROW_LIMIT(KMS_LIST_MAX), ROW_MARKER, {NULL}};
+const struct param list_resource_tags_rows[] = {ROW_KEY_ID, ROW_LIMIT(KMS_LIST_MAX), ROW_MARKER, {NULL}};
 
-static const struct fault *tag_resource(struct call *call)
+const struct fault *tag_resource(struct call *call)
 {
     const struct tag_params *p = call->params;
     const struct fault *fault = tags_check(call, call->subject, &p->tags);
@@ -46,7 +42,7 @@ static const struct fault *tag_resource(struct call *call)
     return NULL;
 }
 
-static const struct fault *untag_resource(struct call *call)
+const struct fault *untag_resource(struct call *call)
 {
     const struct tag_params *p = call->params;
     for (size_t i = 0; i < p->names.n; i++)
@@ -59,7 +55,7 @@ static const struct fault *untag_resource(struct call *call)
     return NULL;
 }
 
-static const struct fault *list_resource_tags(struct call *call)
+const struct fault *list_resource_tags(struct call *call)
 {
     const struct key *key = call->subject;
     struct json_write *w = &call->out;
@@ -82,36 +78,3 @@ static const struct fault *list_resource_tags(struct call *call)
     json_obj_end(w);
     return NULL;
 }
-
-static const struct kms_op edit_ext = {.grant = GRANT_NONE, .rule = RULE_EDIT};
-static const struct kms_op any_ext = {.grant = GRANT_NONE, .rule = RULE_ALWAYS};
-
-const struct op op_tag_rows[] = {
-    {.name = "TagResource",
-     .action = "kms:TagResource",
-     .params = tag_resource_rows,
-     .params_size = sizeof(struct tag_params),
-     .resolve = resolve_key,
-     .invoke = tag_resource,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .ext = &edit_ext},
-    {.name = "UntagResource",
-     .action = "kms:UntagResource",
-     .params = untag_rows,
-     .params_size = sizeof(struct tag_params),
-     .resolve = resolve_key,
-     .invoke = untag_resource,
-     .changes = true,
-     .trail_response = trail_key_arn,
-     .ext = &edit_ext},
-    {.name = "ListResourceTags",
-     .action = "kms:ListResourceTags",
-     .params = list_rows,
-     .params_size = sizeof(struct list_params),
-     .resolve = resolve_key,
-     .invoke = list_resource_tags,
-     .read_only = true,
-     .ext = &any_ext},
-    {NULL},
-};

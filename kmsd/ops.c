@@ -1,4 +1,4 @@
-// The operation table of KMS, put together from its families, and what surrounds every call: the keyring's lock, the
+// The operation table of KMS, one row an operation, and what surrounds every call: the keyring's lock, the
 // store's commit. Read by dispatch, the trail, --list-operations and the tests.
 #include "kmsd/ops.h"
 
@@ -6,16 +6,20 @@
 
 #include "common/base/ids.h"
 #include "common/base/log.h"
-#include "kmsd/crypto_params.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
+#include "kmsd/op_alias.h"
+#include "kmsd/op_create_key.h"
+#include "kmsd/op_crypto.h"
+#include "kmsd/op_decrypt.h"
 #include "kmsd/op_grant.h"
+#include "kmsd/op_key.h"
+#include "kmsd/op_list_grants.h"
+#include "kmsd/op_policy.h"
+#include "kmsd/op_retire_grant.h"
+#include "kmsd/op_tag.h"
 #include "kmsd/permit.h"
 #include "kmsd/resolve.h"
-
-#define OPS_MAX 64
-
-static struct op ops[OPS_MAX];
 
 // In the real API, not here yet. Every name is either in the table or in this list (tests/model).
 static const char *const unbuilt[] = {
@@ -47,17 +51,129 @@ static const char *const unbuilt[] = {
     NULL,
 };
 
-static const struct op *const families[] = {op_key_rows,    op_alias_rows,   op_policy_rows, op_tag_rows,
-                                            op_crypto_rows, op_decrypt_rows, op_grant_rows,  op_list_grants_rows};
+#define PARAMS(rows_, struct_) .params = rows_, .params_size = sizeof(struct struct_)
+#define KMS(...)                                                                                                       \
+    .ext = &(const struct kms_op)                                                                                      \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
+// A key may be named by alias, and be another account's.
+#define ANYWHERE .aliases = true, .foreign = true
 
-// Before main(): the service's table is then constant.
-__attribute__((constructor)) static void put_together(void)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
-        for (const struct op *row = families[i]; row->name && n < OPS_MAX - 1; row++)
-            ops[n++] = *row;
-}
+// clang-format off
+static const struct op ops[] = {
+    // ---- keys ----
+    {.name = "CreateKey", .action = "kms:CreateKey", PARAMS(create_key_rows, create_key_params),
+     .resolve = create_key_check, .authorize = create_key_authorize, .invoke = create_key, .changes = true,
+     .trail_request = create_key_trail_request, .trail_response = create_key_trail_response,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "DescribeKey", .action = "kms:DescribeKey", PARAMS(describe_key_rows, kms_params),
+     .resolve = resolve_key, .invoke = describe_key, .read_only = true,
+     KMS(ANYWHERE, .grant = GRANT_DESCRIBE_KEY, .rule = RULE_ALWAYS)},
+    {.name = "ListKeys", .action = "kms:ListKeys", PARAMS(list_keys_rows, list_params),
+     .invoke = list_keys, .read_only = true, .no_resources = true,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "EnableKey", .action = "kms:EnableKey", PARAMS(key_id_rows, kms_params),
+     .resolve = resolve_key, .invoke = enable_key, .changes = true, .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_SWITCH)},
+    {.name = "DisableKey", .action = "kms:DisableKey", PARAMS(key_id_rows, kms_params),
+     .resolve = resolve_key, .invoke = disable_key, .changes = true, .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_SWITCH)},
+    {.name = "ScheduleKeyDeletion", .action = "kms:ScheduleKeyDeletion",
+     PARAMS(schedule_key_deletion_rows, schedule_params),
+     .resolve = resolve_key, .invoke = schedule_key_deletion, .changes = true,
+     .trail_response = schedule_key_deletion_trail,
+     KMS(.grant = GRANT_NONE, .rule = RULE_SCHEDULE)},
+    {.name = "CancelKeyDeletion", .action = "kms:CancelKeyDeletion", PARAMS(key_id_rows, kms_params),
+     .resolve = resolve_key, .invoke = cancel_key_deletion, .changes = true, .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_CANCEL)},
+    {.name = "UpdateKeyDescription", .action = "kms:UpdateKeyDescription",
+     PARAMS(update_key_description_rows, description_params),
+     .resolve = resolve_key, .invoke = update_key_description, .changes = true, .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_EDIT)},
+    // ---- aliases ----
+    {.name = "CreateAlias", .action = "kms:CreateAlias", PARAMS(alias_target_rows, alias_params),
+     .resolve = create_alias_resolve, .authorize = alias_authorize, .invoke = create_alias, .changes = true,
+     .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_EDIT)},
+    {.name = "UpdateAlias", .action = "kms:UpdateAlias", PARAMS(alias_target_rows, alias_params),
+     .resolve = update_alias_resolve, .authorize = alias_authorize, .invoke = update_alias, .changes = true,
+     .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_EDIT)},
+    {.name = "DeleteAlias", .action = "kms:DeleteAlias", PARAMS(alias_name_rows, alias_params),
+     .resolve = delete_alias_resolve, .authorize = alias_authorize, .invoke = delete_alias, .changes = true,
+     .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "ListAliases", .action = "kms:ListAliases", PARAMS(list_aliases_rows, list_params),
+     .resolve = list_aliases_resolve, .invoke = list_aliases, .read_only = true, .no_resources = true,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    // ---- key policies ----
+    {.name = "GetKeyPolicy", .action = "kms:GetKeyPolicy", PARAMS(get_key_policy_rows, policy_params),
+     .resolve = resolve_key, .invoke = get_key_policy, .read_only = true,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "PutKeyPolicy", .action = "kms:PutKeyPolicy", PARAMS(put_key_policy_rows, policy_params),
+     .resolve = resolve_key, .invoke = put_key_policy, .changes = true, .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "ListKeyPolicies", .action = "kms:ListKeyPolicies", PARAMS(list_key_policies_rows, list_params),
+     .resolve = resolve_key, .invoke = list_key_policies, .read_only = true,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    // ---- tags ----
+    {.name = "TagResource", .action = "kms:TagResource", PARAMS(tag_resource_rows, tag_params),
+     .resolve = resolve_key, .invoke = tag_resource, .changes = true, .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_EDIT)},
+    {.name = "UntagResource", .action = "kms:UntagResource", PARAMS(untag_resource_rows, tag_params),
+     .resolve = resolve_key, .invoke = untag_resource, .changes = true, .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_EDIT)},
+    {.name = "ListResourceTags", .action = "kms:ListResourceTags", PARAMS(list_resource_tags_rows, list_params),
+     .resolve = resolve_key, .invoke = list_resource_tags, .read_only = true,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    // ---- cryptography ----
+    {.name = "Encrypt", .action = "kms:Encrypt", PARAMS(encrypt_rows, encrypt_params),
+     .resolve = resolve_key, .invoke = encrypt, .read_only = true, .trail_additional = crypto_trail_material,
+     KMS(ANYWHERE, .grant = GRANT_ENCRYPT, .rule = RULE_USE, .encrypts = true)},
+    {.name = "Decrypt", .action = "kms:Decrypt", PARAMS(decrypt_rows, decrypt_params),
+     .resolve = decrypt_resolve, .authorize = decrypt_authorize, .invoke = decrypt, .read_only = true,
+     .trail_additional = crypto_trail_material,
+     KMS(ANYWHERE, .grant = GRANT_DECRYPT, .rule = RULE_USE, .encrypts = true)},
+    {.name = "ReEncrypt", .action = "kms:ReEncrypt*", PARAMS(re_encrypt_rows, re_encrypt_params),
+     .resolve = re_encrypt_resolve, .authorize = re_encrypt_authorize, .invoke = re_encrypt, .read_only = true,
+     .trail_additional = re_encrypt_trail,
+     KMS(ANYWHERE, .grant = GRANT_RE_ENCRYPT_TO, .rule = RULE_USE, .encrypts = true)},
+    {.name = "GenerateDataKey", .action = "kms:GenerateDataKey", PARAMS(generate_data_key_rows, data_key_params),
+     .resolve = generate_data_key_resolve, .invoke = generate_data_key, .read_only = true,
+     .trail_additional = crypto_trail_material,
+     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY, .rule = RULE_USE, .encrypts = true)},
+    {.name = "GenerateDataKeyWithoutPlaintext", .action = "kms:GenerateDataKeyWithoutPlaintext",
+     PARAMS(generate_data_key_without_plaintext_rows, data_key_params),
+     .resolve = generate_data_key_resolve, .invoke = generate_data_key_without_plaintext, .read_only = true,
+     .trail_additional = crypto_trail_material,
+     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT, .rule = RULE_USE, .encrypts = true)},
+    {.name = "GenerateRandom", .action = "kms:GenerateRandom", PARAMS(generate_random_rows, random_params),
+     .invoke = generate_random, .read_only = true, .no_resources = true,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    // ---- grants ----
+    {.name = "CreateGrant", .action = "kms:CreateGrant", PARAMS(create_grant_rows, grant_params),
+     .resolve = create_grant_resolve, .authorize = create_grant_authorize, .invoke = create_grant, .changes = true,
+     .trail_response = create_grant_trail,
+     KMS(.foreign = true, .grant_management = true, .grant = GRANT_CREATE_GRANT, .rule = RULE_GRANT)},
+    {.name = "ListGrants", .action = "kms:ListGrants", PARAMS(list_grants_rows, list_grants_params),
+     .resolve = list_grants_resolve, .invoke = list_grants, .read_only = true,
+     KMS(.foreign = true, .grant_management = true, .grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "ListRetirableGrants", .action = "kms:ListRetirableGrants",
+     PARAMS(list_retirable_grants_rows, list_grants_params),
+     .resolve = list_retirable_grants_resolve, .authorize = list_retirable_grants_authorize,
+     .invoke = list_retirable_grants, .read_only = true, .no_resources = true,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "RetireGrant", .action = "kms:RetireGrant", PARAMS(retire_grant_rows, retire_params),
+     .resolve = retire_grant_resolve, .authorize = retire_grant_authorize, .invoke = retire_grant, .changes = true,
+     .trail_response = trail_key_arn, .trail_additional = retire_grant_trail,
+     KMS(.foreign = true, .grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "RevokeGrant", .action = "kms:RevokeGrant", PARAMS(revoke_grant_rows, revoke_params),
+     .resolve = resolve_key, .invoke = revoke_grant, .changes = true, .trail_response = trail_key_arn,
+     KMS(.foreign = true, .grant_management = true, .grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {NULL},
+};
+// clang-format on
 
 void trail_key_arn(struct json_write *w, struct call *call)
 {

@@ -30,10 +30,6 @@ struct kms_params {
 
 extern const struct service kms_service;
 
-// The families' rows, put together in ops.c.
-extern const struct op op_key_rows[], op_alias_rows[], op_policy_rows[], op_tag_rows[], op_crypto_rows[],
-    op_grant_rows[];
-
 // Rows that many operations have.
 #define ROW_KEY_ID                                                                                                     \
     {                                                                                                                  \

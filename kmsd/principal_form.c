@@ -4,7 +4,7 @@
 #include "common/base/encode.h"
 #include "kmsd/arn.h"
 #include "kmsd/faults.h"
-#include "kmsd/op_grant.h"
+#include "kmsd/principal_form.h"
 
 static bool alnum(char c)
 {
