@@ -92,15 +92,21 @@ const char *buf_str(struct buf *b)
     return b->data;
 }
 
-// One byte beyond the ceiling is allowed for, so that buf_str() works on a full buffer.
+// One byte beyond the ceiling is allowed for, so that buf_str() works on a full buffer. No realloc(): it would leave a
+// copy of the bytes behind, where buf_wipe() never comes.
 static bool grow(struct buf *b, size_t need)
 {
     size_t cap = b->cap ? b->cap : 256;
     while (cap < need)
         cap = cap > SIZE_MAX / 2 ? need : cap * 2;
-    char *data = realloc(b->data, cap);
+    char *data = malloc(cap);
     if (!data)
         return false;
+    if (b->data) {
+        memcpy(data, b->data, b->len);
+        OPENSSL_cleanse(b->data, b->cap);
+        free(b->data);
+    }
     b->data = data;
     b->cap = cap;
     return true;

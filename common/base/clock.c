@@ -219,6 +219,8 @@ int64_t clock_real_wait_ns(const struct clock *c, int64_t at_ns)
         left = INT64_MAX;
     if (!s.is_virtual || s.scale == 1)
         return left;
-    // Rounded up, so that the time has come when the wait is over.
-    return s.scale == 0 ? -1 : to_ns(ceill((long double)left / (long double)s.scale));
+    if (s.scale == 0)
+        return -1;
+    int64_t wait = to_ns((long double)left / (long double)s.scale);
+    return wait < INT64_MAX ? wait + 1 : wait; // rounded up, so that the time has come when the wait is over
 }
