@@ -1,9 +1,10 @@
 // Ciphertext blobs: AWS's lengths and fingerprints, and that no changed bit is ever accepted.
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 

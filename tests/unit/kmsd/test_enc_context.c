@@ -1,9 +1,10 @@
 // Encryption contexts: the canonical form does not know order, and constraints compare as AWS says.
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 #include <string.h>
 
 #include "kmsd/enc_context.h"

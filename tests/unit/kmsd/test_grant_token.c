@@ -1,9 +1,10 @@
 // Grant tokens: AWS's form, authenticity, and the GrantId inside.
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 #include <string.h>
 
 #include "common/base/encode.h"

@@ -1,9 +1,11 @@
 // Pagination markers: the position comes back, and nothing else is accepted.
-#include <cmocka.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "kmsd/marker.h"
 

@@ -1,0 +1,229 @@
+// The keyring: what was changed is there again after a restart, with the right root key only; and it is loaded fast
+// (the figures are printed, not asserted).
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/file.h"
+#include "common/base/json_read.h"
+#include "kmsd/keyring.h"
+
+#define ACCOUNT "111122223333"
+#define REGION "us-east-1"
+
+static char dir[64], db[96], root[96];
+static struct rng *rng;
+static struct store *store;
+static struct keyring *ring;
+
+static void open_all(bool expect)
+{
+    char why[512] = "";
+    store = store_open(db, keyring_tables, STORE_SYNC_NORMAL, why, sizeof why);
+    if (!store)
+        fail_msg("%s", why);
+    struct keyring_options o = {.store = store, .root_key_path = root, .rng = rng};
+    ring = keyring_open(&o, why, sizeof why);
+    if (!ring != !expect)
+        fail_msg("keyring_open: %s", why);
+    if (!ring)
+        assert_non_null(strstr(why, root));
+}
+
+static void close_all(void)
+{
+    char why[512] = "";
+    if (ring)
+        assert_true(store_commit(store, why, sizeof why));
+    keyring_close(ring);
+    ring = NULL;
+    store_close(store);
+    store = NULL;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    json_read_setup();
+    rng = rng_new(NULL);
+    snprintf(dir, sizeof dir, "test-keyring-XXXXXX");
+    if (!mkdtemp(dir))
+        return -1;
+    snprintf(db, sizeof db, "%s/state.db", dir);
+    snprintf(root, sizeof root, "%s/root-key", dir);
+    open_all(true);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char command[128];
+    (void)state;
+    if (store)
+        close_all();
+    rng_free(rng);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    return system(command);
+}
+
+static struct key *make_key(void)
+{
+    struct buf text;
+    char why[256];
+    buf_init(&text, 4096);
+    key_policy_default("aws", ACCOUNT, &text);
+    const struct key_policy *policy = policy_pool_get(keyring_policies(ring), buf_span(&text), why, sizeof why);
+    buf_done(&text);
+    assert_non_null(policy);
+    return keyring_create_key(ring, ACCOUNT, REGION, policy, 1000);
+}
+
+static struct grant *make_grant(const char *table)
+{
+    struct grant *g = grant_new();
+    struct str_pair pairs[] = {{SPAN("aws:dynamodb:subscriberId"), SPAN(ACCOUNT)},
+                               {SPAN("aws:dynamodb:tableName"), span_of(table)}};
+    g->grantee = strdup("dynamodb." REGION ".amazonaws.com");
+    g->retiring = strdup("dynamodb." REGION ".amazonaws.com");
+    g->name = strdup(table);
+    memcpy(g->issuing_account, ACCOUNT, 13);
+    g->operations = GRANT_BIT(GRANT_DECRYPT) | GRANT_BIT(GRANT_DESCRIBE_KEY);
+    g->constraint = GRANT_CONTEXT_SUBSET;
+    g->context = enc_context_copy(&(struct str_map){pairs, 2, true});
+    g->created_ns = 1000;
+    return g;
+}
+
+static void test_everything_is_there_after_a_restart(void **state)
+{
+    (void)state;
+    struct key *key = make_key();
+    struct span arn = span_of(strdup(key->arn));
+    unsigned char backing_id[BACKING_ID_SIZE], material[32], grant_id[GRANT_ID_SIZE];
+    memcpy(backing_id, key_current(key)->backing_id, sizeof backing_id);
+    memcpy(material, key_current(key)->bytes.p, sizeof material);
+    key_set_description(key, SPAN("described"));
+    key_set_tag(key, SPAN("k"), SPAN("v"));
+    keyring_schedule_deletion(ring, key, 5000);
+    keyring_create_alias(ring, key, SPAN("alias/app"), 2000);
+    struct grant *g = make_grant("t");
+    keyring_create_grant(ring, key, g);
+    memcpy(grant_id, g->id, sizeof grant_id);
+    close_all();
+    open_all(true);
+    key = keyring_key(ring, arn);
+    assert_non_null(key);
+    assert_string_equal(key->description, "described");
+    assert_string_equal(key_tag(key, SPAN("k"))->value, "v");
+    assert_int_equal(key->state, KEY_PENDING_DELETION);
+    assert_int_equal(keyring_next_deletion(ring), 5000);
+    const struct key_material *m = keyring_material(ring, backing_id);
+    assert_ptr_equal(m->key, key);
+    assert_memory_equal(m->bytes.p, material, 32);
+    const struct alias *a = keyring_alias(ring, SPAN("arn:aws:kms:" REGION ":" ACCOUNT ":alias/app"));
+    assert_ptr_equal(a->key, key);
+    assert_int_equal(a->created_ns, 2000);
+    assert_ptr_equal(keyring_grant(ring, grant_id)->key, key);
+    assert_int_equal(keyring_retirable(ring, REGION, "dynamodb." REGION ".amazonaws.com")->n, 1);
+    // Deletion takes everything along, but a ciphertext can still be told from garbage.
+    struct key *due[2];
+    assert_int_equal(keyring_due_deletions(ring, 4999, due, 2), 0);
+    assert_int_equal(keyring_due_deletions(ring, 5000, due, 2), 1);
+    keyring_delete_key(ring, due[0]);
+    close_all();
+    open_all(true);
+    assert_null(keyring_key(ring, arn));
+    assert_null(keyring_grant(ring, grant_id));
+    assert_non_null(keyring_material(ring, backing_id));
+    assert_null(keyring_material(ring, backing_id)->key);
+    assert_int_equal(keyring_next_deletion(ring), INT64_MAX);
+    assert_int_equal(keyring_count(ring).aliases, 0);
+    free((void *)(uintptr_t)arn.p);
+}
+
+static void test_wrong_or_missing_root_key_is_refused(void **state)
+{
+    (void)state;
+    make_key();
+    close_all();
+    assert_int_equal(unlink(root), 0);
+    open_all(false);
+    close_all();
+    char wrong[66];
+    memset(wrong, 'a', 64);
+    wrong[64] = '\n';
+    assert_true(file_replace(root, (struct span){wrong, 65}, 0600));
+    open_all(false);
+}
+
+static void test_material_is_not_in_the_file(void **state)
+{
+    (void)state;
+    struct key *key = make_key();
+    unsigned char material[32];
+    memcpy(material, key_current(key)->bytes.p, sizeof material);
+    close_all();
+    struct buf file;
+    char wal[112];
+    buf_init(&file, 64 << 20);
+    snprintf(wal, sizeof wal, "%s-wal", db);
+    assert_true(file_read(db, &file));
+    file_read(wal, &file);
+    assert_null(memmem(file.data, file.len, material, sizeof material));
+    buf_done(&file);
+    open_all(true);
+}
+
+static double since(int64_t start)
+{
+    return (double)(clock_monotonic_ns() - start) / 1e6;
+}
+
+static void test_large_state(void **state)
+{
+    (void)state;
+    char table[32], why[256];
+    struct key *key = NULL;
+    for (int i = 0; i < 100000; i++)
+        key = make_key();
+    for (int i = 0; i < 50000; i++) {
+        snprintf(table, sizeof table, "table-%d", i);
+        keyring_create_grant(ring, key, make_grant(table));
+    }
+    struct span arn = span_of(strdup(key->arn));
+    assert_true(store_commit(store, why, sizeof why));
+    close_all();
+    int64_t start = clock_monotonic_ns();
+    open_all(true);
+    print_message("10^5 keys and 5*10^4 grants of one key are loaded in %.0f ms\n", since(start));
+    assert_int_equal(keyring_count(ring).keys, 100000);
+    assert_int_equal(keyring_count(ring).grants, 50000);
+    key = keyring_key(ring, arn);
+    start = clock_monotonic_ns();
+    struct grant *g = make_grant("one-more");
+    keyring_create_grant(ring, key, g);
+    make_key();
+    print_message("one more key and grant: %.3f ms\n", since(start));
+    free((void *)(uintptr_t)arn.p);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_everything_is_there_after_a_restart),
+        TEST(test_wrong_or_missing_root_key_is_refused),
+        TEST(test_material_is_not_in_the_file),
+        TEST(test_large_state),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
