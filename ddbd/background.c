@@ -14,8 +14,14 @@ bool background_busy(struct ddbd *d)
     return sse_work_busy(d->work) || retire_busy(d->retire) || key_check_busy(d->check);
 }
 
+bool background_ending(const struct ddbd *d)
+{
+    return d->ending;
+}
+
 void background_drain(struct ddbd *d, int64_t limit_ns)
 {
+    d->ending = true;
     struct event_base *base = loop_base(d->daemon->loop);
     int64_t until = clock_monotonic_ns() + limit_ns;
     event_base_loop(base, EVLOOP_NONBLOCK); // what the workers posted last

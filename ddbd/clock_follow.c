@@ -86,7 +86,7 @@ static void on_reply(void *arg, int status, struct span body)
     if (status != 200 || !clock_follow_read(body, &s)) {
         f->known = false;
         atomic_store(&f->connected, false);
-        if (was_known)
+        if (was_known && !background_ending(f->ddbd))
             log_warn("kmsd's clock cannot be followed: %.*s", (int)(body.n < 200 ? body.n : 200), body.p ? body.p : "");
         wait_ms(f, AWAY_MS);
         return;

@@ -29,6 +29,7 @@ struct ddbd {
     bool strict;                      // --key-cache=strict
     struct change_position *position; // of kmsd's change feed, shared by the workers
     int64_t kms_timeout_ns;
+    bool ending; // main thread only
     const char *kms_url;
     // Of the main thread:
     struct kms_client *kms;
