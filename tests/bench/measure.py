@@ -38,7 +38,8 @@ def signed(service, url, operation, body, key=KEY, secret=SECRET, headers=()):
     request = botocore.awsrequest.AWSRequest("POST", url + "/", data=text, headers={
         "Content-Type": content_type, "X-Amz-Target": prefix + operation, "User-Agent": "bench", **dict(headers)})
     botocore.auth.SigV4Auth(botocore.credentials.Credentials(key, secret), service, REGION).add_auth(request)
-    return dict(request.headers.items()), text
+    # wrk knows its Host only after the script was read.
+    return {"Host": url.removeprefix("http://"), **dict(request.headers.items())}, text
 
 
 def lua_quote(text):
