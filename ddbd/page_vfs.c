@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
@@ -264,7 +265,9 @@ static int publish(const char *temporary, const char *path)
     char *slash = strrchr(folder, '/');
     if (slash)
         slash[slash == folder] = '\0';
-    int failed = renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE);
+    int failed = chmod(temporary, 0600);
+    if (!failed)
+        failed = renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE);
     if (failed && (errno == EINVAL || errno == ENOSYS)) // a file system without the flag; page_vfs_create() looked
         failed = rename(temporary, path);
     int error = failed ? errno : 0;

@@ -217,16 +217,8 @@ static enum table_result commit_pending(struct table *t)
     int rc = step(t, COUNT);
     if (!rc)
         rc = step(t, COMMIT);
-    // A checkpoint may run after the commit, and its failure says nothing about the commit: autocommit does.
-    if (rc && !sqlite3_get_autocommit(t->db))
+    if (rc)
         return write_failed(t, "commit", rc);
-    if (rc) {
-        enum table_result r = fail(t, "commit", rc);
-        t->stats = t->committed;
-        note_failure(t, r);
-        end_transaction(t);
-        return r;
-    }
     t->committed = t->stats;
     end_transaction(t);
     return TABLE_OK;
