@@ -41,8 +41,10 @@ class Demo:
     def principals(self):
         """Alice by environment variables, as the blog's commands expect; the application's role as an AWS CLI profile."""
         account = json.loads((ROOT / "config/principals.json").read_text())["accounts"][ACCOUNT]
-        key = account["users"]["alice"]["accessKeys"][0]
-        people = {"alice": (key["id"], key["secret"], None)}
+        people = {}
+        for name in ("alice", "bob"):
+            key = account["users"][name]["accessKeys"][0]
+            people[name] = (key["id"], key["secret"], None)
         for session in account["roles"]["app"]["sessions"]:
             key = session["accessKey"]
             people[session["name"]] = (key["id"], key["secret"], key["token"])
@@ -167,7 +169,7 @@ class Demo:
         clients = {who: demo_day.client(keys, os.environ["DDBD_URL"], REGION) for who, keys in self.people.items()}
         start = demo_day.at(self.stage.clock({"advance": "1s"}, quiet=True))
         end = start.replace(hour=17, minute=0, second=0)
-        show(f"python: alice and two instances of the application use three tables, {start:%H:%M} to {end:%H:%M}")
+        show(f"python: alice, bob and two instances of the application use three tables, {start:%H:%M} to {end:%H:%M}")
         begun = time.monotonic()
         calls = demo_day.play(clients, ["ratings", "players", "sessions"],
                               lambda change: self.stage.clock(change, quiet=True), start, end)
@@ -198,8 +200,8 @@ class Demo:
         show("find $KMSD_TRAIL_DIR/AWSLogs -name '*.json.gz' | sort")
         for path in [*files[:3], None, files[-1]]:
             print(path.relative_to(self.stage.trail_folder) if path else f"... {len(files)} files, {len(records)} records ...")
-        retired = kms(records, "RetireGrant")[-1]
-        tell(f"One record, as it is delivered:\n{json.dumps(retired, indent=2)}")
+        decrypt = next(r for r in kms(records, "Decrypt") if caller(r) == "user/alice via dynamodb")
+        tell(f"One record (in the file all of them stand on one line):\n{json.dumps(decrypt, indent=2)}")
         ids = [r["eventID"] for r in records]
         self.stage.verify("no event was delivered twice", len(ids) == len(set(ids)))
 
@@ -238,10 +240,11 @@ class Demo:
 Both daemons stay up. To point an SDK or the AWS CLI at them:
 
   export AWS_ENDPOINT_URL_KMS={os.environ['KMSD_URL']} AWS_ENDPOINT_URL_DYNAMODB={os.environ['DDBD_URL']}
-  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_REGION={REGION}
+  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret}
+  export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}
   export KMSD_TRAIL_DIR={os.environ['KMSD_TRAIL_DIR']}        # for scripts/query and scripts/picture
 
-To end them (log files are delivered then): kill $(cat {self.out}/pids)""")
+To end them, with the last log files delivered: scripts/with-daemons --stop {self.out}""")
 
 
 def main():

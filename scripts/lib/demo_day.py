@@ -16,14 +16,22 @@ def client(who, url, region, service="dynamodb"):
                         aws_session_token=token, config=Config(retries={"total_max_attempts": 1}))
 
 
+SHARES = {  # how likely a principal is to use a table within one step of a busy hour
+    "alice": {"ratings": 0.2, "players": 0.12, "sessions": 0},
+    "bob": {"ratings": 0.3, "players": 0.2, "sessions": 0.2},
+    "i-0abc": {"ratings": 0.95, "players": 0.6, "sessions": 0.9},
+    "i-0def": {"ratings": 0.8, "players": 0.4, "sessions": 0.7},
+}
+
+
 def busy(who, table, hour):
     """How many calls a principal makes to a table in one step; drawn, but the same in every run."""
-    rush = 1.0 if 10 <= hour < 12 or 14 <= hour < 16 else 0.45
-    share = {("alice", "ratings"): 0.25, ("alice", "players"): 0.15, ("i-0abc", "ratings"): 0.9, ("i-0abc", "players"): 0.5,
-             ("i-0def", "ratings"): 0.6, ("i-0def", "players"): 0.3}.get((who, table), 0.5)
-    if who == "alice" and 12.25 <= hour < 13.25:
+    if who in ("alice", "bob") and 12.25 <= hour < 13.25:
         return 0  # lunch
-    return random.choice([2, 4, 7, 12]) if random.random() < share * rush else 0
+    if who == "i-0def" and not 10 <= hour < 16:
+        return 0  # the second instance is up only while much is to do
+    rush = 1.0 if 10 <= hour < 12 or 14 <= hour < 16 else 0.4
+    return random.choice([2, 4, 7, 12]) if random.random() < SHARES[who][table] * rush else 0
 
 
 def play(clients, tables, clock, start, end):

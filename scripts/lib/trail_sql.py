@@ -2,7 +2,7 @@
 
 scripts/query, scripts/picture and scripts/demo use it. The DDL is parsed into a view: one branch a partition, each reading
 the log files of one day. DuckDB matches the keys of JSON by exact case, DDL does not care, so members are read under the
-names that CloudTrail writes and cast to the names that the DDL gives them.
+names that CloudTrail writes and renamed to those that the DDL gives them.
 """
 import re
 from pathlib import Path
@@ -53,7 +53,7 @@ class Ddl:
         if not head:
             raise SqlError("this is no CREATE EXTERNAL TABLE statement with a list of columns")
         self.table = head[1].strip("`")
-        self.tokens = re.findall(r"[\w`]+|[^\s\w`]", text[head.end():])
+        self.tokens = re.findall(r"'[^']*'|[\w`]+|[^\s\w`]", text[head.end():])
         self.columns = self.fields(")", None)
         self.partitions = []
         rest = " ".join(self.tokens)
@@ -99,27 +99,38 @@ class Ddl:
         return SCALARS[word]
 
 
-def as_written(kind, path=()):
+def written(field, inside=None):
+    """The name that CloudTrail gives to a column, or to a member inside one."""
+    return "ARN" if (field.lower(), inside) == ("arn", "resources") else SPELLING.get(field.lower(), field)
+
+
+def type_as_written(kind, inside=None):
     """The type with CloudTrail's names, for reading JSON."""
     if isinstance(kind, str):
         return kind
     if kind[0] == "array":
-        return as_written(kind[1], path) + "[]"
-    members = []
-    for field, inner in kind[1]:
-        low = field.lower()
-        written = "ARN" if low == "arn" and path and path[-1] == "resources" else SPELLING.get(low, field)
-        members.append(f"{name(written)} {as_written(inner, (*path, low))}")
-    return f"STRUCT({', '.join(members)})"
+        return type_as_written(kind[1], inside) + "[]"
+    return "STRUCT(" + ", ".join(f"{name(written(f, inside))} {type_as_written(t, f.lower())}" for f, t in kind[1]) + ")"
 
 
-def as_named(kind):
-    """The type with the DDL's names, for casting."""
+def type_as_named(kind):
+    """The type with the DDL's names."""
     if isinstance(kind, str):
         return kind
     if kind[0] == "array":
-        return as_named(kind[1]) + "[]"
-    return "STRUCT(" + ", ".join(f"{name(field)} {as_named(inner)}" for field, inner in kind[1]) + ")"
+        return type_as_named(kind[1]) + "[]"
+    return "STRUCT(" + ", ".join(f"{name(field)} {type_as_named(inner)}" for field, inner in kind[1]) + ")"
+
+
+def renamed(kind, value, inside=None):
+    """The expression that gives a value read under CloudTrail's names the DDL's names. (A cast does not: to DuckDB names
+    that differ by case are the same.)"""
+    if isinstance(kind, str):
+        return value
+    if kind[0] == "array":
+        return value if isinstance(kind[1], str) else f"list_transform({value}, lambda e: {renamed(kind[1], 'e', inside)})"
+    members = ", ".join(f"{literal(f)}: {renamed(t, f'{value}.{name(written(f, inside))}', f.lower())}" for f, t in kind[1])
+    return f"CASE WHEN {value} IS NULL THEN NULL ELSE {{{members}}} END"
 
 
 class Trail:
@@ -193,9 +204,8 @@ class Table:
     def show(self):
         """Makes the view again from the DDL and the partitions."""
         partitions = self.named or [(dict(zip(("year", "month", "day"), day)), None) for day in self.trail.days]
-        record = as_written(("struct", self.ddl.columns))
-        columns = ", ".join(f"CAST(r.{name(SPELLING.get(c.lower(), c))} AS {as_named(t)}) AS {name(c)}"
-                            for c, t in self.ddl.columns)
+        record = type_as_written(("struct", self.ddl.columns))
+        columns = ", ".join(f"{renamed(t, 'r.' + name(written(c)), c.lower())} AS {name(c)}" for c, t in self.ddl.columns)
         branches = []
         for values, files in partitions:
             if files is None:
@@ -207,7 +217,7 @@ class Table:
                             f"[{', '.join(literal(f) for f in files)}], columns={{'Records': {literal(record + '[]')}}}, "
                             "maximum_object_size=268435456))")
         if not branches:
-            none = ", ".join(f"CAST(NULL AS {as_named(t)}) AS {name(c)}" for c, t in self.ddl.columns)
+            none = ", ".join(f"CAST(NULL AS {type_as_named(t)}) AS {name(c)}" for c, t in self.ddl.columns)
             none += "".join(f", CAST(NULL AS VARCHAR) AS {name(c)}" for c in self.ddl.partitions)
             branches = [f"SELECT {none} WHERE false"]
         self.db.execute(f"CREATE OR REPLACE VIEW {name(self.ddl.table)} AS " + " UNION ALL ".join(branches))
