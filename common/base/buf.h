@@ -39,7 +39,7 @@ void buf_init(struct buf *b, size_t max);
 void buf_done(struct buf *b);
 // Empties it and forgets a failure; keeps the memory (a buffer above keep bytes is freed).
 void buf_reset(struct buf *b, size_t keep);
-// As buf_done(), but wipes the bytes first: for buffers that held secrets.
+// As buf_done(), but wipes the bytes first: for buffers that held secrets. (Growing leaves no copy behind.)
 void buf_wipe(struct buf *b);
 
 bool buf_ok(const struct buf *b);

@@ -14,7 +14,7 @@ struct clock_state {
     bool is_virtual;
     int64_t now_ns;
     double scale;        // virtual seconds per real second; 1 for a real clock, 0 stands still
-    uint64_t generation; // grows with every change
+    uint64_t generation; // starts at 1, grows with every change
 };
 
 struct clock *clock_new_real(void);
@@ -24,7 +24,8 @@ void clock_free(struct clock *c);
 int64_t clock_now_ns(const struct clock *c);
 struct clock_state clock_state(const struct clock *c);
 
-// Changes of a virtual clock. clock_set() may go back; clock_advance() only forward. False for a real clock.
+// Changes of a virtual clock. clock_set() may go back; clock_advance() only forward. False for a real
+// clock, a scale that is negative or not finite, a time that 64 bits cannot hold; nothing changes then.
 bool clock_set(struct clock *c, int64_t now_ns);
 bool clock_advance(struct clock *c, int64_t by_ns);
 bool clock_set_scale(struct clock *c, double scale);

@@ -9,7 +9,7 @@
 void json_read_setup(void);
 // A new reference (json_decref() is the caller's), NULL when the text is not one JSON value (objects, arrays, scalars
 // allowed; U+0000 in strings allowed; nesting as deep as Jansson permits). why, if not NULL, gets a short English
-// reason.
+// reason with line and column; it never quotes the text.
 json_t *json_read(struct span text, char *why, size_t why_size);
 // The whole of a file, at most max bytes. NULL with a reason naming the path.
 json_t *json_read_file(const char *path, size_t max, char *why, size_t why_size);

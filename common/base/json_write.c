@@ -88,16 +88,44 @@ static inline bool special(unsigned char c)
     return c < 0x20 || c > 0x7f || c == '"' || c == '\\';
 }
 
+static inline uint64_t load8(const char *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline uint64_t load4(const char *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+// Whether all bytes stand for themselves in a JSON string. The end is looked at by a last word that overlaps the one
+// before, since most texts are short.
+static inline bool plain(const char *p, size_t n)
+{
+    if (n >= 8) {
+        for (size_t i = 0; i + 8 < n; i += 8)
+            if (special8(load8(p + i)))
+                return false;
+        return !special8(load8(p + (n - 8)));
+    }
+    if (n >= 4)
+        return !special8(load4(p) << 32 | load4(p + (n - 4)));
+    for (size_t i = 0; i < n; i++)
+        if (special((unsigned char)p[i]))
+            return false;
+    return true;
+}
+
 // How many bytes at the front stand for themselves in a JSON string.
 static inline size_t plain_run(const char *p, size_t n)
 {
     size_t i = 0;
-    uint64_t v;
-    for (; n - i >= sizeof v; i += sizeof v) {
-        memcpy(&v, p + i, sizeof v);
-        if (special8(v))
-            break;
-    }
+    while (n - i >= 8 && !special8(load8(p + i)))
+        i += 8;
     while (i < n && !special((unsigned char)p[i]))
         i++;
     return i;
@@ -161,34 +189,38 @@ static void put_special(struct json_write *w, const char *p, size_t n)
     }
 }
 
-// A quoted string, behind a comma if one is due, and before a colon if it is a key.
-static inline void put_string(struct json_write *w, struct span text, bool key)
+// A string of plain bytes, quoted, behind a comma if one is due, and before a colon if it is a key.
+static inline void put_plain(struct json_write *w, const char *p, size_t n, bool key)
 {
-    size_t run = plain_run(text.p, text.n);
-    bool comma = w->comma, whole = run == text.n;
+    bool comma = w->comma;
+    char *to = room(w->b, n + 2 + comma + key);
     w->comma = !key;
-    char *to = room(w->b, comma + 1 + run + (whole ? 1 + key : 0));
     if (!to)
         return;
     if (comma)
         *to++ = ',';
     *to++ = '"';
-    if (run)
-        memcpy(to, text.p, run);
-    to += run;
-    if (whole) {
-        *to++ = '"';
-        if (key)
-            *to = ':';
+    if (n)
+        memcpy(to, p, n);
+    to[n] = '"';
+    if (key)
+        to[n + 1] = ':';
+}
+
+static void put_string(struct json_write *w, struct span text, bool key)
+{
+    if (plain(text.p, text.n)) {
+        put_plain(w, text.p, text.n, key);
         return;
     }
-    put_special(w, text.p + run, text.n - run);
+    put_value(w, "\"", 1, !key);
+    put_special(w, text.p, text.n);
     put(w, "\":", key ? 2 : 1);
 }
 
 void json_key(struct json_write *w, const char *key)
 {
-    json_key_span(w, span_of(key));
+    put_plain(w, key, strlen(key), true);
 }
 
 void json_key_span(struct json_write *w, struct span key)

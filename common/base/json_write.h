@@ -18,7 +18,7 @@ void json_obj_begin(struct json_write *w);
 void json_obj_end(struct json_write *w);
 void json_arr_begin(struct json_write *w);
 void json_arr_end(struct json_write *w);
-void json_key(struct json_write *w, const char *key); // key is plain ASCII
+void json_key(struct json_write *w, const char *key); // plain ASCII of our own: written as it is, never escaped
 void json_key_span(struct json_write *w, struct span key);
 
 // Values. Invalid UTF-8 in a string is written as U+FFFD; control characters are escaped.
