@@ -43,9 +43,14 @@ static void deliver_now(struct kmsd *kmsd, int64_t now_ns)
         log_error("log files cannot be delivered: %s", why);
 }
 
+// A clock that was set back must not put delivery off for as long.
 static int64_t delivery_due(void *arg)
 {
-    return ((struct kmsd *)arg)->next_delivery_ns;
+    struct kmsd *kmsd = arg;
+    int64_t latest = clock_now_ns(kmsd->daemon->clock) + kmsd->trail_interval_ns;
+    if (kmsd->next_delivery_ns > latest)
+        kmsd->next_delivery_ns = latest;
+    return kmsd->next_delivery_ns;
 }
 
 static void delivery_run(void *arg, int64_t now_ns)

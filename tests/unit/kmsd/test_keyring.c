@@ -65,13 +65,18 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char command[128];
+    char path[128];
     (void)state;
     if (store)
         close_all();
     rng_free(rng);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
+    unlink(root);
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s%s", db, suffixes[i]);
+        unlink(path);
+    }
+    return rmdir(dir);
 }
 
 static struct key *make_key(void)
