@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/base/file.h"
 #include "common/base/log.h"
@@ -267,6 +268,7 @@ static const struct daemon_spec spec = {
 
 int main(int argc, char **argv)
 {
+    umask(077);       // nothing of the state is for others
     page_vfs_setup(); // before anything else uses SQLite
     return daemon_main(&spec, argc, argv);
 }

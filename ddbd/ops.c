@@ -140,6 +140,20 @@ static const char *const unbuilt[] = {
     NULL,
 };
 
+// Source: DynamoDB developer guide, "Logging DynamoDB operations by using AWS CloudTrail".
+static const char *const unbuilt_data[] = {"BatchExecuteStatement",
+                                           "BatchGetItem",
+                                           "BatchWriteItem",
+                                           "ExecuteStatement",
+                                           "ExecuteTransaction",
+                                           "Query",
+                                           "Scan",
+                                           "SearchVectors",
+                                           "TransactGetItems",
+                                           "TransactWriteItems",
+                                           "UpdateItem",
+                                           NULL};
+
 const struct service ddbd_service = {
     .name = "dynamodb",
     .event_source = "dynamodb.amazonaws.com",
@@ -150,6 +164,7 @@ const struct service ddbd_service = {
     .long_request_ids = true,
     .ops = ops,
     .unbuilt = unbuilt,
+    .unbuilt_data = unbuilt_data,
     .authorize = scope_authorize,
     .commit = call_state_commit,
     .release = call_state_release,

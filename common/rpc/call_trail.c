@@ -108,7 +108,7 @@ static void fill_event(struct call *call, struct trail_event *e)
         .resources_n = call->resources_n,
         .has_resources = call->resources_n > 0 || (op && op->no_resources),
         .api_version = call->service->api_version,
-        .management = !op || !op->data_event,
+        .management = !op_is_data_event(call->service, op, call->op_name),
         .recipient_account = call->account,
         .shared_event_id = call->shared_event_id,
     };
@@ -148,7 +148,7 @@ static bool stage_owner_copy(struct call *call, struct trail_event *e)
 
 bool call_record(struct call *call)
 {
-    if (!call->worker->journal || !call->caller.principal || (call->op && call->op->data_event))
+    if (!call->worker->journal || !call->caller.principal || op_is_data_event(call->service, call->op, call->op_name))
         return true;
     bool foreign = !call->fault && call->resources_n > 0 && call->caller.principal->type != PRINCIPAL_SERVICE &&
                    strcmp(call->resources[0].account_id, call->account) != 0;

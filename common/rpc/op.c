@@ -18,3 +18,13 @@ const char *op_find_unbuilt(const struct service *service, struct span name)
             return *unbuilt;
     return NULL;
 }
+
+bool op_is_data_event(const struct service *service, const struct op *op, const char *name)
+{
+    if (op)
+        return op->data_event;
+    for (const char *const *data = service->unbuilt_data; data && *data; data++)
+        if (span_is(span_of(name), *data))
+            return true;
+    return false;
+}

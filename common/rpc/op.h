@@ -36,16 +36,17 @@ struct op {
 
 // One daemon's API.
 struct service {
-    const char *name;           // SigV4 service: "kms"
-    const char *event_source;   // "kms.amazonaws.com"
-    const char *target_prefix;  // X-Amz-Target: "TrentService."
-    const char *content_type;   // "application/x-amz-json-1.1"
-    const char *api_version;    // the trail's apiVersion; NULL: left out
-    bool crc32;                 // reply header x-amz-crc32
-    bool long_request_ids;      // DynamoDB's form instead of a UUID
-    const struct op *ops;       // ended by a NULL name
-    const char *const *unbuilt; // operations of the real API that are not built yet, NULL ends
-    call_step *enter;           // around resolve, authorize and invoke: locks; NULL: nothing
+    const char *name;                // SigV4 service: "kms"
+    const char *event_source;        // "kms.amazonaws.com"
+    const char *target_prefix;       // X-Amz-Target: "TrentService."
+    const char *content_type;        // "application/x-amz-json-1.1"
+    const char *api_version;         // the trail's apiVersion; NULL: left out
+    bool crc32;                      // reply header x-amz-crc32
+    bool long_request_ids;           // DynamoDB's form instead of a UUID
+    const struct op *ops;            // ended by a NULL name
+    const char *const *unbuilt;      // operations of the real API that are not built yet, NULL ends
+    const char *const *unbuilt_data; // those of them that are data events; NULL: none
+    call_step *enter;                // around resolve, authorize and invoke: locks; NULL: nothing
     void (*leave)(struct call *call);
     call_step *authorize;
     call_step *commit;                  // makes the call's changes durable (call->needs_commit), shared by the turn
@@ -60,3 +61,5 @@ struct service {
 const struct op *op_find(const struct service *service, struct span name);
 // The name if the real API has this operation and it is not built here yet; NULL otherwise.
 const char *op_find_unbuilt(const struct service *service, struct span name);
+// Whether an operation, built (op) or not (op NULL, by its name), is a data event.
+bool op_is_data_event(const struct service *service, const struct op *op, const char *name);
