@@ -1,6 +1,5 @@
-// The table of access keys: a sorted snapshot that SIGHUP replaces, the services' own credential, and the strangers
-// that
-// --auth=open lets in. Called by sigv4_verify() and by rpc for calls on behalf of users.
+// The table of access keys: a sorted snapshot that SIGHUP replaces, the services' own credential, and the
+// strangers that --auth=open lets in. Called by sigv4_verify() and by rpc for calls on behalf of users.
 #include "common/auth/credentials.h"
 
 #include <errno.h>
@@ -34,6 +33,22 @@ static int by_key(const void *a, const void *b)
     return strcmp((*x)->p.access_key_id, (*y)->p.access_key_id);
 }
 
+static struct principal_owned *search(const struct principal_list *list, struct span key)
+{
+    size_t low = 0, high = list->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = span_cmp(key, span_of(list->v[middle]->p.access_key_id));
+        if (order == 0)
+            return list->v[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
 static bool read_all(const struct credentials *c, struct principal_list *list, struct principal_owned **service,
                      char *why, size_t why_size)
 {
@@ -46,7 +61,11 @@ static bool read_all(const struct credentials *c, struct principal_list *list, s
     }
     if (list->n)
         qsort(list->v, list->n, sizeof list->v[0], by_key);
-    return true;
+    if (!*service || !search(list, span_of((*service)->p.access_key_id)))
+        return true;
+    snprintf(why, why_size, "%s: the access key %s is that of %s", c->principals_path, (*service)->p.access_key_id,
+             c->service_path);
+    return false;
 }
 
 struct credentials *credentials_new(const struct credentials_options *o, char *why, size_t why_size)
@@ -118,27 +137,12 @@ bool credentials_reload(struct credentials *c, char *why, size_t why_size)
     return true;
 }
 
-static struct principal_owned *search(const struct principal_list *list, struct span key)
-{
-    size_t low = 0, high = list->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = span_cmp(key, span_of(list->v[middle]->p.access_key_id));
-        if (order == 0)
-            return list->v[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
-}
-
 static bool give(struct principal_owned *o, struct credential *out)
 {
     *out = (struct credential){
         .principal = principal_ref(&o->p),
         .secret = secret_span(&o->secret),
+        .secret_id = o->secret_id,
         .token = o->token,
         .verify = o->verify,
     };
@@ -151,6 +155,15 @@ static bool is_account(struct span s)
         if (s.p[i] < '0' || s.p[i] > '9')
             return false;
     return s.n == 12;
+}
+
+// Whatever people set as a fake key, but nothing that a log could not show.
+static bool is_key_id(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] > '~')
+            return false;
+    return s.n > 0 && s.n <= 128;
 }
 
 // Twelve digits: the root of that account, as users of other local clouds expect. Any other: `local`.
@@ -189,7 +202,7 @@ static size_t slot_of(struct span key)
 
 static bool find_stranger(struct credentials *c, struct span key, struct credential *out)
 {
-    if (key.n == 0 || key.n > 128)
+    if (!is_key_id(key))
         return false;
     size_t slot = slot_of(key);
     pthread_mutex_lock(&c->strangers_lock);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/auth/principal.h"
 #include "common/base/buf.h"
@@ -31,12 +32,14 @@ void credentials_free(struct credentials *c);
 // Reads the files again. On failure the table stays as it was.
 bool credentials_reload(struct credentials *c, char *why, size_t why_size);
 
-// What belongs to an access key. verify_secret false: an open-mode unknown key whose signature cannot be checked.
+// What belongs to an access key.
 struct credential {
     const struct principal *principal; // counted: principal_unref() is the caller's
     struct span secret;                // the secret access key; lives as long as `principal`
+    uint64_t secret_id;                // names the secret; never used for another one in this process
     const char *token;                 // session token that must be presented; NULL: none
     bool verify;                       // false: unknown key under AUTH_OPEN
+    uint64_t serial;                   // distinct for every secret ever loaded: what derived keys are cached by
 };
 
 // False when no such key is let in (UnrecognizedClientException). For an unknown twelve-digit or other key under

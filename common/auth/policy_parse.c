@@ -96,6 +96,16 @@ static bool cut_arn(struct span arn, struct span *account, struct span *rest)
     return false;
 }
 
+// "user/NAME", "role/NAME" or "assumed-role/ROLE/SESSION"
+static bool names_identity(struct span rest)
+{
+    static const char *const kinds[] = {"user/", "role/", "assumed-role/", NULL};
+    for (const char *const *k = kinds; *k; k++)
+        if (span_starts(rest, *k) && rest.n > strlen(*k))
+            return !memchr(rest.p, '*', rest.n) && !memchr(rest.p, '?', rest.n);
+    return false;
+}
+
 static bool is_principal_id(struct span s)
 {
     return s.n >= 16 && s.n <= 128 && (span_starts(s, "AIDA") || span_starts(s, "AROA"));
@@ -112,8 +122,7 @@ static bool read_aws_principal(struct parse *x, struct span text, struct policy_
     } else if (cut_arn(text, &account, &rest)) {
         if (span_is(rest, "root"))
             *out = (struct policy_principal){POLICY_PRINCIPAL_ACCOUNT, account};
-        else if (memchr(text.p, '*', text.n) ||
-                 (!span_starts(rest, "user/") && !span_starts(rest, "role/") && !span_starts(rest, "assumed-role/")))
+        else if (!names_identity(rest))
             return refuse(x, "%s", INVALID_PRINCIPALS);
     } else if (!is_principal_id(text)) {
         return refuse(x, "%s", INVALID_PRINCIPALS);
@@ -258,6 +267,14 @@ static bool actions_valid(struct parse *x, const struct policy_statement *s)
     return true;
 }
 
+static bool resources_valid(struct parse *x, const struct policy_statement *s)
+{
+    for (size_t i = 0; i < s->resources_n; i++)
+        if (!span_is(s->resources[i], "*") && !span_starts(s->resources[i], "arn:"))
+            return refuse_statement(x, "Resource must be \"*\" or an ARN");
+    return true;
+}
+
 static bool read_element(struct parse *x, const char *name, const json_t *value, struct policy_statement *s,
                          const struct policy_statement *before)
 {
@@ -268,7 +285,7 @@ static bool read_element(struct parse *x, const char *name, const json_t *value,
     if (strcmp(name, "Action") == 0)
         return read_texts(x, value, "Action", &s->actions, &s->actions_n) && actions_valid(x, s);
     if (strcmp(name, "Resource") == 0)
-        return read_texts(x, value, "Resource", &s->resources, &s->resources_n);
+        return read_texts(x, value, "Resource", &s->resources, &s->resources_n) && resources_valid(x, s);
     if (strcmp(name, "Condition") == 0)
         return read_conditions(x, value, s);
     if (strcmp(name, "Principal") == 0 && x->policy->kind == POLICY_RESOURCE)
@@ -350,10 +367,11 @@ struct policy *policy_from_json(const json_t *document, enum policy_kind kind, c
 struct policy *policy_parse(struct span text, enum policy_kind kind, char *why, size_t why_size)
 {
     if (text.n > DOCUMENT_MAX) {
-        snprintf(why, why_size, "the policy is longer than %d bytes", DOCUMENT_MAX);
+        if (why)
+            snprintf(why, why_size, "the policy is longer than %d bytes", DOCUMENT_MAX);
         return NULL;
     }
-    json_t *document = json_read(text, why, why_size);
+    json_t *document = json_read_unique(text, why, why_size);
     if (!document)
         return NULL;
     struct policy *p = policy_from_json(document, kind, why, why_size);

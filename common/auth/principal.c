@@ -16,6 +16,8 @@ struct principal_owned *principal_new(enum principal_type type, const char *acco
     atomic_init(&o->references, 1);
     arena_init(&o->texts);
     o->verify = true;
+    static atomic_uint_fast64_t ids;
+    o->secret_id = atomic_fetch_add_explicit(&ids, 1, memory_order_relaxed) + 1;
     return o;
 }
 

@@ -13,7 +13,8 @@ struct principal_owned {
     atomic_uint references;
     struct arena texts; // all strings of p, and the token
     struct secret secret;
-    const char *token; // NULL: none
+    uint64_t secret_id; // counts principals, so that no two secrets share one
+    const char *token;  // NULL: none
     bool verify;
     struct policy **policies; // owned
 };

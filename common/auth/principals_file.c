@@ -146,6 +146,15 @@ static bool add_policies(struct reader *r, const struct identity *id, struct pri
     return true;
 }
 
+// Policies are checked even where no key would use them.
+static bool check_policies(struct reader *r, const struct identity *id)
+{
+    struct principal_owned *o = principal_new(id->type, r->account);
+    bool ok = add_policies(r, id, o);
+    principal_unref(&o->p);
+    return ok;
+}
+
 static bool read_key(struct reader *r, const json_t *key, const char *path, const struct identity *id)
 {
     static const char *const plain[] = {"id", "secret", NULL};
@@ -198,7 +207,7 @@ static bool read_user(struct reader *r, const char *name, const json_t *user, co
     if (!name_ok(name))
         return bad(r, path, "is not a user name");
     return members_known(r, user, path, names) && text_member(r, user, path, "principalId", false, &id.principal_id) &&
-           read_keys(r, user, path, &id);
+           check_policies(r, &id) && read_keys(r, user, path, &id);
 }
 
 static bool read_session(struct reader *r, const json_t *session, const char *path, struct identity *id)
@@ -226,7 +235,8 @@ static bool read_role(struct reader *r, const char *name, const json_t *role, co
     join(list_path, path, "sessions");
     if (!name_ok(name))
         return bad(r, path, "is not a role name");
-    if (!members_known(r, role, path, names) || !text_member(r, role, path, "principalId", false, &id.principal_id))
+    if (!members_known(r, role, path, names) || !text_member(r, role, path, "principalId", false, &id.principal_id) ||
+        !check_policies(r, &id))
         return false;
     const json_t *sessions = json_object_get(role, "sessions");
     if (sessions && !json_is_array(sessions))
@@ -296,7 +306,11 @@ bool principals_parse(struct span text, const char *name, int64_t started_ns, st
                       size_t why_size)
 {
     struct reader r = {.file = name, .started_ns = started_ns, .list = list, .why = why, .why_size = why_size};
-    return finish(&r, json_read(text, why, why_size));
+    char reason[96];
+    json_t *document = json_read_unique(text, reason, sizeof reason);
+    if (!document)
+        snprintf(why, why_size, "%s: %s", name, reason);
+    return finish(&r, document);
 }
 
 bool principals_read(const char *path, int64_t started_ns, struct principal_list *list, char *why, size_t why_size)

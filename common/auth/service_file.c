@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static bool make_file(const char *path, char *why, size_t why_size)
     bool ok = make_folder(path) && file_create_once(path, buf_span(&b), 0600, &created);
     int error = errno;
     buf_wipe(&b);
-    explicit_bzero(bytes, sizeof bytes);
+    OPENSSL_cleanse(bytes, sizeof bytes);
     return ok || fail(path, strerror(error), why, why_size);
 }
 

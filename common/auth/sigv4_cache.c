@@ -1,22 +1,23 @@
 // Signing keys and their cache: deriving one costs four HMACs, so each worker remembers those it met. An entry is found
-// by a hash of everything that the key depends on, the secret included, so that a changed secret is never answered by
-// an old key.
+// by a hash of everything that the key depends on. The secret is named by its number, which no other secret of this
+// process ever had, so that a changed secret is never answered by an old key. Used by sigv4_verify().
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/auth/sigv4_internal.h"
-#include "common/base/digest.h"
 
-#define TEXT_MAX 256
+#define TEXT_MAX 95
+#define SCRATCH_MAX (256 * 1024)
 
 struct entry {
-    bool used;
-    unsigned char n_text;
-    char text[TEXT_MAX - 1]; // what the key depends on
+    unsigned char n_text; // 0: free
+    char text[TEXT_MAX];  // what the key depends on
     unsigned char key[SHA256_SIZE];
 };
 
 struct sigv4_cache {
+    struct buf scratch;
     size_t n;
     struct entry entries[];
 };
@@ -24,8 +25,10 @@ struct sigv4_cache {
 struct sigv4_cache *sigv4_cache_new(size_t entries)
 {
     struct sigv4_cache *c = calloc(1, sizeof *c + entries * sizeof c->entries[0]);
-    if (c)
-        c->n = entries;
+    if (!c)
+        return NULL;
+    c->n = entries;
+    buf_init(&c->scratch, SCRATCH_MAX);
     return c;
 }
 
@@ -33,7 +36,8 @@ void sigv4_cache_free(struct sigv4_cache *c)
 {
     if (!c)
         return;
-    explicit_bzero(c->entries, c->n * sizeof c->entries[0]);
+    OPENSSL_cleanse(c->entries, c->n * sizeof c->entries[0]);
+    buf_wipe(&c->scratch);
     free(c);
 }
 
@@ -50,11 +54,11 @@ void sigv4_signing_key(struct span secret, struct span date, struct span region,
     hmac_sha256((struct span){(char *)b, sizeof b}, service, a);
     hmac_sha256((struct span){(char *)a, sizeof a}, SPAN("aws4_request"), out);
     buf_wipe(&first);
-    explicit_bzero(a, sizeof a);
-    explicit_bzero(b, sizeof b);
+    OPENSSL_cleanse(a, sizeof a);
+    OPENSSL_cleanse(b, sizeof b);
 }
 
-// FNV-1a, over text that only holders of a key can make match.
+// FNV-1a.
 static uint64_t hash_of(const char *p, size_t n)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
@@ -65,33 +69,42 @@ static uint64_t hash_of(const char *p, size_t n)
 
 static size_t append(char *to, size_t at, struct span s)
 {
-    if (at + s.n + 1 > TEXT_MAX - 1)
-        return TEXT_MAX;
+    if (at > TEXT_MAX || s.n + 1 > TEXT_MAX - at)
+        return TEXT_MAX + 1;
     memcpy(to + at, s.p, s.n);
-    to[at + s.n] = '\0';
+    to[at + s.n] = '/';
     return at + s.n + 1;
 }
 
-void sigv4_cached_key(struct sigv4_cache *cache, struct span access_key, struct span secret, struct span date,
-                      struct span region, struct span service, unsigned char out[32])
+// Length of the text, beyond TEXT_MAX when it does not fit.
+static size_t text_of(char text[TEXT_MAX], uint64_t secret_id, struct span date, struct span region,
+                      struct span service)
+{
+    size_t n = append(text, 0, (struct span){(const char *)&secret_id, sizeof secret_id});
+    n = append(text, n, date);
+    n = append(text, n, region);
+    return append(text, n, service);
+}
+
+void sigv4_cached_key(struct sigv4_cache *cache, uint64_t secret_id, struct span secret, struct span date,
+                      struct span region, struct span service, unsigned char out[SHA256_SIZE])
 {
     char text[TEXT_MAX];
-    struct span parts[] = {access_key, secret, date, region, service};
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && n < TEXT_MAX; i++)
-        n = append(text, n, parts[i]);
-    if (!cache || n >= TEXT_MAX) {
+    size_t n = text_of(text, secret_id, date, region, service);
+    if (!cache || cache->n == 0 || n > TEXT_MAX) {
         sigv4_signing_key(secret, date, region, service, out);
-        explicit_bzero(text, sizeof text);
         return;
     }
     struct entry *e = &cache->entries[hash_of(text, n) % cache->n];
-    if (!e->used || e->n_text != n || memcmp(e->text, text, n) != 0) {
+    if (e->n_text != n || memcmp(e->text, text, n) != 0) {
         sigv4_signing_key(secret, date, region, service, e->key);
         memcpy(e->text, text, n);
         e->n_text = (unsigned char)n;
-        e->used = true;
     }
     memcpy(out, e->key, SHA256_SIZE);
-    explicit_bzero(text, sizeof text);
+}
+
+struct buf *sigv4_cache_scratch(struct sigv4_cache *cache)
+{
+    return cache ? &cache->scratch : NULL;
 }

@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/auth/sigv4.h"
-#include "common/base/digest.h"
+#include "common/auth/sigv4_internal.h"
 #include "common/base/encode.h"
 
 #define QUERY_MAX 64
+#define QUERY_BYTES (64 * 1024)
+#define SEGMENTS_MAX 64
 
 struct pair {
     struct span name, value; // encoded
@@ -20,73 +21,111 @@ static int compare_pairs(const void *a, const void *b)
     return order ? order : span_cmp(x->value, y->value);
 }
 
-static struct span cut(struct span *rest, char at)
+// "." and empty segments go, ".." takes its parent with it; what remains is encoded as it came over the wire, so that
+// an escape's '%' is escaped once more: clients sign it so for every service but S3.
+static bool append_path(struct buf *out, struct span path)
 {
-    const char *end = rest->n ? memchr(rest->p, at, rest->n) : NULL;
-    struct span head = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
-    size_t used = head.n + (end ? 1 : 0);
-    *rest = (struct span){rest->p + used, rest->n - used};
-    return head;
+    if (span_is(path, "/"))
+        return buf_append_char(out, '/');
+    struct span segments[SEGMENTS_MAX];
+    size_t n = 0;
+    bool folder = path.n == 0 || path.p[path.n - 1] == '/';
+    while (path.n > 0) {
+        struct span one = sigv4_cut(&path, '/');
+        if (one.n == 0 || span_is(one, "."))
+            continue;
+        if (span_is(one, ".."))
+            n -= n > 0;
+        else if (n == SEGMENTS_MAX)
+            return false;
+        else
+            segments[n++] = one;
+    }
+    for (size_t i = 0; i < n; i++) {
+        buf_append_char(out, '/');
+        uri_encode(out, segments[i], false);
+    }
+    if (n == 0 || folder)
+        buf_append_char(out, '/');
+    return buf_ok(out);
 }
 
 // Escapes are normalised by decoding and encoding again.
-static bool append_normalised(struct buf *out, struct span text, bool keep_slash)
+static bool append_normalised(struct buf *out, struct span text)
 {
     struct buf plain;
     buf_init(&plain, text.n);
-    bool ok = uri_decode(&plain, text) && uri_encode(out, buf_span(&plain), keep_slash);
+    bool ok = uri_decode(&plain, text) && uri_encode(out, buf_span(&plain), false);
     buf_done(&plain);
     return ok;
 }
 
-static bool append_query(struct buf *out, struct span query)
+// The encoded parameters one after another, and where each lies.
+static bool encode_query(struct span query, struct buf *texts, size_t at[QUERY_MAX][3], size_t *n)
 {
-    struct pair pairs[QUERY_MAX];
-    struct buf texts[QUERY_MAX * 2];
-    size_t n = 0;
-    bool ok = true;
-    while (query.n > 0 && ok) {
-        struct span one = cut(&query, '&');
+    for (*n = 0; query.n > 0;) {
+        struct span one = sigv4_cut(&query, '&');
         if (one.n == 0)
             continue;
-        if (n == QUERY_MAX) {
-            ok = false;
-            break;
-        }
-        struct span name = cut(&one, '=');
-        buf_init(&texts[2 * n], 64 * 1024);
-        buf_init(&texts[2 * n + 1], 64 * 1024);
-        ok = append_normalised(&texts[2 * n], name, false) && append_normalised(&texts[2 * n + 1], one, false);
-        pairs[n] = (struct pair){buf_span(&texts[2 * n]), buf_span(&texts[2 * n + 1])};
-        n++;
+        if (*n == QUERY_MAX)
+            return false;
+        struct span name = sigv4_cut(&one, '=');
+        size_t *place = at[(*n)++];
+        place[0] = texts->len;
+        if (!append_normalised(texts, name))
+            return false;
+        place[1] = texts->len;
+        if (!append_normalised(texts, one))
+            return false;
+        place[2] = texts->len;
     }
-    qsort(pairs, n, sizeof pairs[0], compare_pairs);
-    for (size_t i = 0; i < n && ok; i++) {
+    return true;
+}
+
+static bool append_query(struct buf *out, struct span query)
+{
+    if (query.n == 0)
+        return true;
+    size_t at[QUERY_MAX][3], n;
+    struct pair pairs[QUERY_MAX];
+    struct buf texts;
+    buf_init(&texts, QUERY_BYTES);
+    bool ok = encode_query(query, &texts, at, &n);
+    for (size_t i = 0; ok && i < n; i++)
+        pairs[i] =
+            (struct pair){{texts.data + at[i][0], at[i][1] - at[i][0]}, {texts.data + at[i][1], at[i][2] - at[i][1]}};
+    if (ok && n)
+        qsort(pairs, n, sizeof pairs[0], compare_pairs);
+    for (size_t i = 0; ok && i < n; i++) {
         if (i)
             buf_append_char(out, '&');
         buf_append_span(out, pairs[i].name);
         buf_append_char(out, '=');
         buf_append_span(out, pairs[i].value);
     }
-    for (size_t i = 0; i < 2 * n; i++)
-        buf_done(&texts[i]);
+    buf_done(&texts);
     return ok && buf_ok(out);
 }
 
-// Runs of blanks become one.
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+// Runs of blanks become one, those at the ends go.
 static void append_folded(struct buf *out, struct span value)
 {
-    bool blank = false;
-    for (size_t i = 0; i < value.n; i++) {
-        char c = value.p[i];
-        if (c == ' ' || c == '\t') {
-            blank = true;
-            continue;
-        }
-        if (blank)
+    size_t i = 0;
+    while (i < value.n) {
+        size_t from = i;
+        while (i < value.n && !is_blank(value.p[i]))
+            i++;
+        buf_append(out, value.p + from, i - from);
+        size_t blank = i;
+        while (i < value.n && is_blank(value.p[i]))
+            i++;
+        if (blank < i && blank > 0 && i < value.n)
             buf_append_char(out, ' ');
-        blank = false;
-        buf_append_char(out, c);
     }
 }
 
@@ -111,11 +150,10 @@ bool sigv4_canonical_request(const struct sigv4_request *r, struct span signed_h
                              struct buf *out)
 {
     struct span query = r->target;
-    struct span path = cut(&query, '?');
+    struct span path = sigv4_cut(&query, '?');
     buf_append_span(out, r->method);
     buf_append_char(out, '\n');
-    // The path is encoded as it came; these services only know "/" and plain paths.
-    if (!append_normalised(out, path.n ? path : SPAN("/"), true))
+    if (!append_path(out, path))
         return false;
     buf_append_char(out, '\n');
     if (!append_query(out, query))
@@ -124,7 +162,7 @@ bool sigv4_canonical_request(const struct sigv4_request *r, struct span signed_h
     struct span names = signed_headers;
     bool found = true;
     while (names.n > 0)
-        found &= append_header(out, r, cut(&names, ';'));
+        found &= append_header(out, r, sigv4_cut(&names, ';'));
     buf_append_char(out, '\n');
     buf_append_span(out, signed_headers);
     buf_append_char(out, '\n');

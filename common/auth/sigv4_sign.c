@@ -1,5 +1,6 @@
 // Signing: ddbd's calls to kmsd.
 #include <ctype.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +57,7 @@ bool sigv4_sign(const struct sigv4_request *r, struct span access_key_id, struct
         char signature[2 * SHA256_SIZE + 1];
         sigv4_signing_key(secret, (struct span){date, 8}, region, service, key);
         hmac_sha256((struct span){(char *)key, sizeof key}, buf_span(&to_sign), mac);
-        explicit_bzero(key, sizeof key);
+        OPENSSL_cleanse(key, sizeof key);
         hex_encode(mac, sizeof mac, signature);
         ok = buf_appendf(authorization, "AWS4-HMAC-SHA256 Credential=%.*s/%.*s, SignedHeaders=%.*s, Signature=%s",
                          (int)access_key_id.n, access_key_id.p, (int)scope.len, scope.data, (int)names.len, names.data,

@@ -37,6 +37,8 @@ static const char *reason(enum json_error_code code)
         return "unexpected end";
     case json_error_end_of_input_expected:
         return "text after the value";
+    case json_error_duplicate_key:
+        return "a member is given twice";
     case json_error_null_byte_in_key:
         return "a key holds U+0000";
     case json_error_numeric_overflow:
@@ -46,13 +48,23 @@ static const char *reason(enum json_error_code code)
     }
 }
 
-json_t *json_read(struct span text, char *why, size_t why_size)
+static json_t *load(struct span text, size_t flags, char *why, size_t why_size)
 {
     json_error_t e;
-    json_t *value = json_loadb(text.p ? text.p : "", text.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    json_t *value = json_loadb(text.p ? text.p : "", text.n, JSON_DECODE_ANY | JSON_ALLOW_NUL | flags, &e);
     if (!value && why)
         snprintf(why, why_size, "%s at line %d, column %d", reason(json_error_code(&e)), e.line, e.column);
     return value;
+}
+
+json_t *json_read(struct span text, char *why, size_t why_size)
+{
+    return load(text, 0, why, why_size);
+}
+
+json_t *json_read_unique(struct span text, char *why, size_t why_size)
+{
+    return load(text, JSON_REJECT_DUPLICATES, why, why_size);
 }
 
 json_t *json_read_file(const char *path, size_t max, char *why, size_t why_size)
@@ -63,7 +75,7 @@ json_t *json_read_file(const char *path, size_t max, char *why, size_t why_size)
     buf_init(&b, max);
     if (!file_read(path, &b))
         snprintf(why, why_size, "%s: %s", path, strerror(errno));
-    else if (!(value = json_read(buf_span(&b), reason_text, sizeof reason_text)))
+    else if (!(value = json_read_unique(buf_span(&b), reason_text, sizeof reason_text)))
         snprintf(why, why_size, "%s: %s", path, reason_text);
     buf_wipe(&b);
     return value;
