@@ -19,7 +19,7 @@
 #include "ddbd/table_access.h"
 #include "ddbd/trail_ship.h"
 
-#define BODY_MAX (1024 * 1024) // an item of 400 KB as JSON, base64 and escapes included
+#define BODY_MAX (4 * 1024 * 1024) // an item of 400 KB as JSON, with base64 or every character escaped
 #define HOUR_NS (INT64_C(3600) * NS_PER_S)
 // How long the start waits for kmsd's clock, and the end for the last events and grants.
 #define START_LIMIT_NS (300 * NS_PER_MS)
@@ -120,6 +120,7 @@ static void add_jobs(struct ddbd *d)
     struct scheduler *s = d->daemon->scheduler;
     scheduler_add(s, &(struct job){"key cache", cache_due, cache_expire, d});
     scheduler_add(s, &(struct job){"key changes", sse_phase_due, sse_phase_run, d});
+    scheduler_add(s, &(struct job){"giving up", sse_work_due, sse_work_run, d->work});
     scheduler_add(s, &(struct job){"key check", key_check_due, key_check_run, d->check});
 }
 

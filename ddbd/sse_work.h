@@ -14,6 +14,10 @@ void sse_work_resume(struct sse_work *w);
 void sse_work_kick(struct sse_work *w, const struct table_info *t, struct sse_call *made);
 // Something is being done right now (not: waiting for KMS to come back, or for the clock).
 bool sse_work_busy(struct sse_work *w);
+// A job of the scheduler: what keeps failing is given up after a time.
+int64_t sse_work_due(void *work);
+void sse_work_run(void *work, int64_t now_ns);
+
 // store_commit() for the background: ends the daemon when it fails.
 void sse_work_commit(struct ddbd *d);
 
