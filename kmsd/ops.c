@@ -187,21 +187,21 @@ void trail_key_arn(struct json_write *w, struct call *call)
 static const struct fault *enter(struct call *call)
 {
     struct keyring *k = kmsd_of(call)->keyring;
-    const struct kms_params *p = call->params;
+    struct kms_params *p = call->params;
     if (call->caller.principal->type == PRINCIPAL_SERVICE) {
         char *shared = arena_alloc(&call->arena, UUID_TEXT_SIZE);
         id_uuid(call->daemon->rng, shared);
         call->shared_event_id = shared;
     }
-    if (call->op->changes) {
-        keyring_write_lock(k);
-        return NULL;
-    }
-    keyring_read_lock(k);
-    if (p->key_id.p && resolve_wants_managed_key(call, p->key_id)) {
+    p->alone = call->op->changes;
+    if (!p->alone) {
+        keyring_read_lock(k);
+        p->alone = p->key_id.p && resolve_wants_managed_key(call, p->key_id);
+        if (!p->alone)
+            return NULL;
         keyring_unlock(k);
-        keyring_write_lock(k);
     }
+    keyring_write_lock(k);
     return NULL;
 }
 

@@ -26,6 +26,7 @@ struct kms_params {
     struct span_list grant_tokens;
     struct str_map context;
     struct opt_bool dry_run;
+    bool alone; // set by ops.c: the call holds the keyring for changing
 };
 
 extern const struct service kms_service;

@@ -91,12 +91,14 @@ static const struct fault *take_apart(struct call *call, struct span text, char 
 static const struct fault *through_alias(struct call *call, struct span name, const char *account, struct key **out)
 {
     struct alias *a = NULL;
+    struct keyring *k = kmsd_of(call)->keyring;
     const struct kms_op *ext = call->op->ext;
+    const struct kms_params *p = call->params;
     if (!ext->aliases)
         return call_fault(call, &fault_invalid_arn, "Key Aliases are not supported for this operation.");
-    if (strcmp(account, call->account) == 0 &&
-        managed_key_missing(kmsd_of(call)->keyring, call->account, call->region, name)) {
-        *out = managed_key_create(kmsd_of(call)->keyring, call->account, call->region, name, call->time_ns);
+    // Only a call that holds the keyring alone may make a key (KeyId of what encrypts or describes, not of Decrypt).
+    if (p->alone && strcmp(account, call->account) == 0 && managed_key_missing(k, call->account, call->region, name)) {
+        *out = managed_key_create(k, call->account, call->region, name, call->time_ns);
         call->needs_commit = true;
         return *out ? NULL : &fault_internal;
     }
