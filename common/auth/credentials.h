@@ -39,7 +39,6 @@ struct credential {
     uint64_t secret_id;                // names the secret; never used for another one in this process
     const char *token;                 // session token that must be presented; NULL: none
     bool verify;                       // false: unknown key under AUTH_OPEN
-    uint64_t serial;                   // distinct for every secret ever loaded: what derived keys are cached by
 };
 
 // False when no such key is let in (UnrecognizedClientException). For an unknown twelve-digit or other key under
