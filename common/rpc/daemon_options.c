@@ -66,6 +66,9 @@ static const struct conf_option shared[] = {
      .def = "info",
      .choices = "error|warn|info|debug",
      .help = "How much to log to stderr."},
+};
+
+static const struct conf_option actions[] = {
     {.name = "list-operations", .kind = CONF_ACTION, .help = "Print the operations and exit."},
     {.name = "sample-config", .kind = CONF_ACTION, .help = "Print a configuration file with every option and exit."},
     {.name = "version", .kind = CONF_ACTION, .help = "Print the version and exit."},
@@ -101,7 +104,7 @@ static const struct conf_option leading[] = {
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 #define OWN_MAX 32
 
-static struct conf_option all[COUNT(shared) + COUNT(leading) + OWN_MAX + 1];
+static struct conf_option all[COUNT(shared) + COUNT(leading) + OWN_MAX + COUNT(actions) + 1];
 
 const struct conf_option *daemon_options(const struct daemon_spec *spec)
 {
@@ -119,6 +122,8 @@ const struct conf_option *daemon_options(const struct daemon_spec *spec)
             abort();
         all[n++] = spec->options[i];
     }
+    for (size_t i = 0; i < COUNT(actions); i++)
+        all[n++] = actions[i];
     all[n] = (struct conf_option){0};
     return all;
 }
