@@ -1,0 +1,90 @@
+"""The table of key states (tests/data/key_states.json), cell by cell, on keys that are really in those states."""
+import json
+import subprocess
+import uuid
+
+import pytest
+
+from asking import method, refused
+from daemons import ACCOUNT, ROOT, program
+
+TABLE = json.loads((ROOT / "tests/data/key_states.json").read_text())
+CELLS = [(operation, state, cell) for operation, row in TABLE["operations"].items()
+         for state, cell in zip(TABLE["states"], row, strict=True)]
+GRANT = {"GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:user/bob", "Operations": ["Decrypt"]}
+
+
+@pytest.fixture
+def subject(kms):
+    """A key with everything that the operations need."""
+    key = kms.create_key(Tags=[{"TagKey": "k", "TagValue": "v"}])["KeyMetadata"]
+    alias = f"alias/states-{uuid.uuid4()}"
+    kms.create_alias(AliasName=alias, TargetKeyId=key["KeyId"])
+    elsewhere = f"{alias}-elsewhere"
+    kms.create_alias(AliasName=elsewhere, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+    return {"key": key["KeyId"], "arn": key["Arn"], "alias": alias, "elsewhere": elsewhere,
+            "blob": kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x")["CiphertextBlob"],
+            "grant": kms.create_grant(KeyId=key["KeyId"], **GRANT),
+            "policy": kms.get_key_policy(KeyId=key["KeyId"])["Policy"]}
+
+
+def parameters(operation, s):
+    key = {"KeyId": s["key"]}
+    return {
+        "CreateAlias": {"AliasName": f"{s['alias']}-new", "TargetKeyId": s["key"]},
+        "UpdateAlias": {"AliasName": s["elsewhere"], "TargetKeyId": s["key"]},
+        "DeleteAlias": {"AliasName": s["alias"]},
+        "CreateGrant": {**key, **GRANT},
+        "Decrypt": {"CiphertextBlob": s["blob"]},
+        "Encrypt": {**key, "Plaintext": b"x"},
+        "GenerateDataKey": {**key, "KeySpec": "AES_256"},
+        "GenerateDataKeyWithoutPlaintext": {**key, "KeySpec": "AES_256"},
+        "PutKeyPolicy": {**key, "Policy": s["policy"]},
+        "ReEncrypt": {"CiphertextBlob": s["blob"], "DestinationKeyId": s["key"]},
+        "RetireGrant": {"GrantToken": s["grant"]["GrantToken"]},
+        "RevokeGrant": {**key, "GrantId": s["grant"]["GrantId"]},
+        "TagResource": {**key, "Tags": [{"TagKey": "k", "TagValue": "w"}]},
+        "UntagResource": {**key, "TagKeys": ["k"]},
+        "UpdateKeyDescription": {**key, "Description": "d"},
+    }.get(operation, key)
+
+
+@pytest.mark.parametrize("operation,state,cell", CELLS, ids=[f"{o}-{s}" for o, s, _ in CELLS])
+def test_cell(kms, subject, operation, state, cell):
+    if state == "Disabled":
+        kms.disable_key(KeyId=subject["key"])
+    elif state == "PendingDeletion":
+        kms.schedule_key_deletion(KeyId=subject["key"])
+    call, more = method(kms, operation), parameters(operation, subject)
+    if cell == "ok":
+        call(**more)
+    else:
+        code, message = TABLE["codes"][cell]
+        assert refused(call, **more) == (code, message.format(arn=subject["arn"]))
+
+
+def test_every_operation_on_a_key_has_a_row():
+    listed = subprocess.run([program("kmsd"), "--list-operations"], capture_output=True, text=True, check=True).stdout
+    built = {line.split()[0] for line in listed.splitlines()[1:] if "not built" not in line}
+    without_key = {"CreateKey", "ListKeys", "GenerateRandom", "ListRetirableGrants"}
+    assert set(TABLE["operations"]) == built - without_key
+
+
+def test_re_encrypt_asks_for_both_keys(kms, subject):
+    other = kms.create_key()["KeyMetadata"]
+    kms.disable_key(KeyId=other["KeyId"])
+    assert refused(kms.re_encrypt, CiphertextBlob=subject["blob"], DestinationKeyId=other["KeyId"]) == (
+        "DisabledException", f"{other['Arn']} is disabled.")
+    kms.enable_key(KeyId=other["KeyId"])
+    kms.disable_key(KeyId=subject["key"])
+    assert refused(kms.re_encrypt, CiphertextBlob=subject["blob"], DestinationKeyId=other["KeyId"]) == (
+        "DisabledException", f"{subject['arn']} is disabled.")
+
+
+def test_what_is_refused_changes_nothing(kms, subject):
+    kms.schedule_key_deletion(KeyId=subject["key"], PendingWindowInDays=7)
+    before = kms.describe_key(KeyId=subject["key"])["KeyMetadata"]
+    for operation in ("EnableKey", "DisableKey", "ScheduleKeyDeletion", "UpdateKeyDescription", "TagResource"):
+        refused(method(kms, operation), **parameters(operation, subject))
+    assert kms.describe_key(KeyId=subject["key"])["KeyMetadata"] == before
+    assert kms.list_resource_tags(KeyId=subject["key"])["Tags"] == [{"TagKey": "k", "TagValue": "v"}]
