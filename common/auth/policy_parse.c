@@ -11,6 +11,7 @@
 // Key policies have at most 32 KiB (KMS quotas); longer ones of users do not occur.
 #define DOCUMENT_MAX (32 * 1024)
 #define STATEMENTS_MAX 256
+#define SHOWN_MAX 64
 // AWS's sentence, as recorded.
 #define INVALID_PRINCIPALS "Policy contains a statement with one or more invalid principals."
 
@@ -33,6 +34,15 @@ static bool refuse(struct parse *x, const char *format, ...)
     if (x->why)
         snprintf(x->why, x->why_size, "%s", text);
     return false;
+}
+
+// How much of a text of theirs a reason shows; not half a UTF-8 character.
+static int shown(const char *text)
+{
+    size_t n = strnlen(text, SHOWN_MAX);
+    while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    return (int)n;
 }
 
 static bool refuse_statement(struct parse *x, const char *what)
@@ -205,13 +215,15 @@ static bool read_condition_block(struct parse *x, const char *name, const json_t
 {
     const struct policy_operator *operator= policy_operator_find(name);
     if (!operator)
-        return refuse(x, "Statement[%zu]: the condition operator %.64s is not supported", x->statement, name);
+        return refuse(x, "Statement[%zu]: the condition operator %.*s is not supported", x->statement, shown(name),
+                      name);
     if (!json_is_object(keys) || json_object_size(keys) == 0)
         return refuse_statement(x, "a condition must name its keys");
     for (void *it = json_object_iter((json_t *)keys); it; it = json_object_iter_next((json_t *)keys, it)) {
         struct span key = span_of(json_object_iter_key(it));
         if (!policy_condition_key_known(key))
-            return refuse(x, "Statement[%zu]: the condition key %.64s is not supported", x->statement, key.p);
+            return refuse(x, "Statement[%zu]: the condition key %.*s is not supported", x->statement, shown(key.p),
+                          key.p);
         struct policy_condition *c = &to[(*n)++];
         *c = (struct policy_condition){.operator= operator, .key = keep(x, key)};
         if (!read_condition_values(x, json_object_iter_value(it), c))
@@ -255,7 +267,7 @@ static bool read_sid(struct parse *x, const json_t *value, struct policy_stateme
     s->sid = keep(x, json_span(value)).p;
     for (const struct policy_statement *other = before; other < s; other++)
         if (other->sid && *s->sid && strcmp(other->sid, s->sid) == 0)
-            return refuse(x, "Statement[%zu]: the Sid %.64s is used twice", x->statement, s->sid);
+            return refuse(x, "Statement[%zu]: the Sid %.*s is used twice", x->statement, shown(s->sid), s->sid);
     return true;
 }
 
@@ -290,7 +302,7 @@ static bool read_element(struct parse *x, const char *name, const json_t *value,
         return read_conditions(x, value, s);
     if (strcmp(name, "Principal") == 0 && x->policy->kind == POLICY_RESOURCE)
         return read_principal(x, value, s);
-    return refuse(x, "Statement[%zu]: the element %.64s is not supported", x->statement, name);
+    return refuse(x, "Statement[%zu]: the element %.*s is not supported", x->statement, shown(name), name);
 }
 
 static bool read_statement(struct parse *x, const json_t *value, struct policy_statement *s,
@@ -343,7 +355,7 @@ static bool read_document(struct parse *x, const json_t *document)
             if (!json_is_string(value))
                 return refuse(x, "Id must be a text");
         } else if (strcmp(name, "Statement") != 0) {
-            return refuse(x, "the element %.64s is not supported", name);
+            return refuse(x, "the element %.*s is not supported", shown(name), name);
         }
     }
     const json_t *statements = json_object_get(document, "Statement");

@@ -50,6 +50,11 @@ const char *fixture_file(const char *name, const char *text)
     return path;
 }
 
+void fixture_forget(void)
+{
+    paths_n = 0;
+}
+
 struct credentials *fixture_credentials(enum auth_mode mode, const char *principals, bool service)
 {
     struct credentials_options o = {.mode = mode,

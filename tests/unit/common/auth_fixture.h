@@ -7,8 +7,10 @@
 // A new folder, removed with what is in it by fixture_done().
 const char *fixture_new(void);
 void fixture_done(void);
-// Writes a file into the folder; its path lives until fixture_done().
+// Writes a file into the folder (text NULL: only names it); its path lives until fixture_done() or fixture_forget().
 const char *fixture_file(const char *name, const char *text);
+// Frees the room for paths; the files stay.
+void fixture_forget(void);
 // A table over principals.json with this text (NULL: none) and, if service, a service credential. The test fails with
 // the reason when it cannot be made.
 struct credentials *fixture_credentials(enum auth_mode mode, const char *principals, bool service);
