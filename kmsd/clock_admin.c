@@ -225,6 +225,7 @@ static void on_close(struct http_exchange *x, void *arg)
         return; // it is answered in its time
     if (held->follower[0])
         forget_follower(h, held->follower);
+    held->follower[0] = '\0'; // answer() does not note it again
     answer(held);
     wake_desks(h);
 }
