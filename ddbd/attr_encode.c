@@ -113,9 +113,9 @@ static enum attr_result duplicates(enum attr_type type, const json_t *set, struc
     const json_t *v;
     json_array_foreach(set, i, v)
     {
-        if (i)
-            buf_append_str(why, ", ");
+        buf_append_str(why, i ? ", \"" : "\"");
         buf_append_span(why, json_span(v));
+        buf_append_char(why, '"');
     }
     buf_append_str(why, type == ATTR_BS ? "]of type BS contains duplicates." : "] contains duplicates.");
     if (!buf_ok(why)) {
@@ -202,11 +202,10 @@ static enum attr_result encode_document(enum attr_type type, const json_t *v, un
     return r;
 }
 
-static enum attr_result encode_bool(enum attr_type type, const json_t *v, struct buf *out, struct buf *why)
+static enum attr_result encode_bool(enum attr_type type, const json_t *v, struct buf *out)
 {
     bool truth = attr_wire_bool(v) == 1;
-    if (type == ATTR_NULL && !truth)
-        return invalid(why, INVALID "Null attribute value types must have the value of true");
+    // {"NULL": false} is taken as {"NULL": true}: recorded from the service in 2026.
     if (truth && type == ATTR_BOOL && buf_ok(out))
         out->data[out->len - 1] |= ATTR_TRUE;
     return written(out);
@@ -235,7 +234,7 @@ static enum attr_result encode_member(enum attr_type type, const json_t *v, unsi
     case ATTR_TYPES:
         break;
     }
-    return encode_bool(type, v, out, why);
+    return encode_bool(type, v, out);
 }
 
 // Each member is judged before their number is, as AWS does; unknown and null members do not count.

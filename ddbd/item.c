@@ -10,17 +10,11 @@ static enum attr_result invalid(struct buf *why, const char *text)
     return ATTR_INVALID;
 }
 
-enum attr_result item_encode(const json_t *map, struct buf *item, struct buf *why)
+enum attr_result item_check_size(struct span item, struct buf *why)
 {
-    enum attr_result r = attr_map_encode(map, item, why);
-    if (r == ATTR_OK && attr_map_size(buf_span(item)) > ITEM_MAX_SIZE)
+    if (attr_map_size(item) > ITEM_MAX_SIZE)
         return invalid(why, "Item size has exceeded the maximum allowed size");
-    return r;
-}
-
-enum attr_result item_encode_key(const json_t *map, struct buf *encoded, struct buf *why)
-{
-    return attr_map_encode(map, encoded, why);
+    return ATTR_OK;
 }
 
 static enum attr_result check_length(const struct key_part *part, bool is_range, const struct attr_view *v,

@@ -8,10 +8,8 @@
 #include "ddbd/attr_value.h"
 #include "ddbd/key_codec.h"
 
-// PutItem's Item, before the table is looked up: encodes it into item, checks every value and the 400 KB limit.
-MUST_CHECK enum attr_result item_encode(const json_t *map, struct buf *item, struct buf *why);
-// GetItem's or DeleteItem's Key, before the table is looked up: encodes it, checks every value.
-MUST_CHECK enum attr_result item_encode_key(const json_t *map, struct buf *encoded, struct buf *why);
+// PutItem's encoded Item, before the table is looked up: the 400 KB limit.
+MUST_CHECK enum attr_result item_check_size(struct span item, struct buf *why);
 
 // PutItem, with the table's schema: key attributes present, of the right type, not empty, not too long. Appends the
 // table's key bytes to key.

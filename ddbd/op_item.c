@@ -10,13 +10,15 @@
 
 static const char *const consumed_choices[] = {"INDEXES", "TOTAL", "NONE", NULL};
 static const char *const metrics_choices[] = {"SIZE", "NONE", NULL};
-static const char *const return_choices[] = {"ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW", NULL};
+// As the service prints them, its slip included.
+static const char *const return_choices[] = {"ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATE_NEW", "NONE", NULL};
+static const char *const return_also[] = {"UPDATED_NEW", NULL};
 static const char *const failure_choices[] = {"ALL_OLD", "NONE", NULL};
 
 #define TABLE_NAME_ROW(type_)                                                                                          \
     {                                                                                                                  \
         .name = "TableName", .type = PARAM_STRING, .offset = PARAM_AT(type_, table), .required = true, .min = 1,       \
-        .max = 1024                                                                                                    \
+        .max = 1024, .alone = scope_name_for_item                                                                      \
     }
 #define CHOICE_ROW(type_, name_, member_, choices_)                                                                    \
     {                                                                                                                  \
@@ -29,8 +31,13 @@ static const char *const failure_choices[] = {"ALL_OLD", "NONE", NULL};
          .offset = PARAM_AT(write_params, attributes),                                                                 \
          .required = true,                                                                                             \
          .trail = PARAM_HIDDEN},                                                                                       \
-        CHOICE_ROW(write_params, "ReturnValues", return_values, return_choices),                                       \
         CHOICE_ROW(write_params, "ReturnConsumedCapacity", consumed, consumed_choices),                                \
+        {.name = "ReturnValues",                                                                                       \
+         .type = PARAM_STRING,                                                                                         \
+         .offset = PARAM_AT(write_params, return_values),                                                              \
+         .choices = return_choices,                                                                                    \
+         .also = return_also,                                                                                          \
+         .nameless = true},                                                                                            \
         CHOICE_ROW(write_params, "ReturnItemCollectionMetrics", metrics, metrics_choices),                             \
         CHOICE_ROW(write_params, "ReturnValuesOnConditionCheckFailure", on_failure, failure_choices),                  \
     {                                                                                                                  \
@@ -54,23 +61,29 @@ static const char *const get_unbuilt[] = {"AttributesToGet", "ProjectionExpressi
 
 // ---- steps shared by the three ----
 
-static const struct fault *attr_fault(struct call *call, enum attr_result result, struct buf *why)
+// What is wrong with a value is a "validation error" where the operation writes, and is told bare where it reads.
+static const char *envelope(struct call *call)
+{
+    return call->op->changes ? "1 validation error detected: " : "";
+}
+
+static const struct fault *attr_fault(struct call *call, const char *before, enum attr_result result, struct buf *why)
 {
     const struct fault *fault = result == ATTR_INVALID     ? &fault_validation
                                 : result == ATTR_MALFORMED ? &fault_serialization
                                                            : &fault_internal;
     if (why->len && result != ATTR_NO_MEMORY)
-        fault = call_fault(call, fault, "%.*s", (int)why->len, why->data);
+        fault = call_fault(call, fault, "%s%.*s", result == ATTR_INVALID ? before : "", (int)why->len, why->data);
     return fault;
 }
 
-// Calls an item.c function with a buffer for its sentence and makes a fault of what it says.
-#define TRY(call_, expression_)                                                                                        \
+// Calls a function of item.c or attr_value.h with a buffer for its sentence and makes a fault of what it says.
+#define TRY(call_, before_, expression_)                                                                               \
     do {                                                                                                               \
         struct buf why;                                                                                                \
         buf_init(&why, 4096);                                                                                          \
         enum attr_result result_ = (expression_);                                                                      \
-        const struct fault *fault_ = result_ == ATTR_OK ? NULL : attr_fault(call_, result_, &why);                     \
+        const struct fault *fault_ = result_ == ATTR_OK ? NULL : attr_fault(call_, before_, result_, &why);            \
         buf_wipe(&why);                                                                                                \
         if (fault_)                                                                                                    \
             return fault_;                                                                                             \
@@ -81,7 +94,9 @@ static const struct fault *encode(struct call *call, const json_t *attributes, b
     struct call_state *s = call->state;
     if (s->item.len)
         return NULL; // the call was suspended meanwhile
-    TRY(call, whole_item ? item_encode(attributes, &s->item, &why) : item_encode_key(attributes, &s->item, &why));
+    TRY(call, envelope(call), attr_map_encode(attributes, &s->item, &why));
+    if (whole_item)
+        TRY(call, "", item_check_size(buf_span(&s->item), &why));
     return NULL;
 }
 
@@ -91,8 +106,9 @@ static const struct fault *make_key(struct call *call, bool whole_item)
     if (s->key.len)
         return NULL;
     const struct key_schema *schema = &s->table->schema;
-    TRY(call, whole_item ? item_key(schema, buf_span(&s->item), &s->key, &why)
-                         : item_lookup_key(schema, buf_span(&s->item), &s->key, &why));
+    TRY(call, "",
+        whole_item ? item_key(schema, buf_span(&s->item), &s->key, &why)
+                   : item_lookup_key(schema, buf_span(&s->item), &s->key, &why));
     return NULL;
 }
 
@@ -100,7 +116,7 @@ static const struct fault *make_key(struct call *call, bool whole_item)
 static const struct fault *check_request(struct call *call, const json_t *attributes, bool whole_item,
                                          const char *const *unbuilt)
 {
-    TRY(call, attr_map_check_wire(attributes, &why));
+    TRY(call, "", attr_map_check_wire(attributes, &why));
     const struct fault *fault = scope_refuse_unbuilt(call, unbuilt);
     return fault ? fault : encode(call, attributes, whole_item);
 }

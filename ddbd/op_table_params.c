@@ -62,7 +62,8 @@ static const struct param sse_rows[] = {
 
 #define TABLE_NAME_ROW                                                                                                 \
     {                                                                                                                  \
-        .name = "TableName", .type = PARAM_STRING, .offset = 0, .required = true, .min = 1, .max = 1024                \
+        .name = "TableName", .type = PARAM_STRING, .offset = 0, .required = true, .min = 1, .max = 1024,               \
+        .alone = scope_name_of_table                                                                                   \
     }
 // The members that CreateTable and UpdateTable share.
 #define SHARED_ROWS(type_)                                                                                             \
@@ -95,6 +96,7 @@ const struct param create_table_rows[] = {
      .offset = PARAM_AT(create_table_params, schema),
      .min = 1,
      .max = 2,
+     .shape = "KeySchemaElement",
      .members = key_element_rows,
      .members_size = sizeof(struct key_element_params)},
     SHARED_ROWS(create_table_params),
@@ -109,6 +111,7 @@ const struct param update_table_rows[] = {TABLE_NAME_ROW, SHARED_ROWS(update_tab
 const struct param table_rows[] = {TABLE_NAME_ROW, {0}};
 
 const struct param list_tables_rows[] = {
+    {.name = "Limit", .type = PARAM_INTEGER, .offset = PARAM_AT(list_tables_params, limit), .min = 1, .max = 100},
     {.name = "ExclusiveStartTableName",
      .type = PARAM_STRING,
      .offset = PARAM_AT(list_tables_params, after),
@@ -116,6 +119,5 @@ const struct param list_tables_rows[] = {
      .max = TABLE_NAME_MAX,
      .pattern = table_name_pattern,
      .matches = table_name_matches},
-    {.name = "Limit", .type = PARAM_INTEGER, .offset = PARAM_AT(list_tables_params, limit), .min = 1, .max = 100},
     {0},
 };

@@ -21,6 +21,39 @@ bool table_name_matches(struct span name)
     return name.n > 0;
 }
 
+static const char *bad_length(struct arena *arena, const char *name, bool too_long)
+{
+    return arena_printf(
+        arena,
+        "1 validation error detected: Value '%s' at 'tableName' failed to satisfy constraint: Member must "
+        "have length %s than or equal to %d",
+        name, too_long ? "less" : "greater", too_long ? TABLE_NAME_MAX : TABLE_NAME_MIN);
+}
+
+const char *scope_name_of_table(const json_t *value, struct arena *arena)
+{
+    if (!value || json_is_null(value))
+        return "The parameter 'TableName' is required but was not present in the request";
+    const char *name = json_string_value(value); // NULL: the wrong type is told by the row
+    size_t n = json_string_length(value);
+    if (!name || strncmp(name, "arn:", 4) == 0 || (n >= TABLE_NAME_MIN && n <= TABLE_NAME_MAX))
+        return NULL;
+    return bad_length(arena, name, n > TABLE_NAME_MAX);
+}
+
+const char *scope_name_for_item(const json_t *value, struct arena *arena)
+{
+    const char *name = json_string_value(value);
+    size_t n = json_string_length(value);
+    if (name && n == 0)
+        return "1 validation error detected: Value at 'TableName' failed to satisfy constraint: Member must have "
+               "length "
+               "greater than or equal to 1";
+    if (name && n > TABLE_NAME_MAX && strncmp(name, "arn:", 4) != 0)
+        return bad_length(arena, name, true);
+    return NULL;
+}
+
 struct call_state *scope_state(struct call *call)
 {
     if (call->state)

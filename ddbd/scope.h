@@ -10,6 +10,10 @@ struct table_params {
 
 bool table_name_matches(struct span name); // [a-zA-Z0-9_.-]+
 extern const char table_name_pattern[];
+// param.alone of TableName: what the service says of it before it looks at any other member. The operations on tables
+// and those on items have different words for it.
+const char *scope_name_of_table(const json_t *value, struct arena *arena);
+const char *scope_name_for_item(const json_t *value, struct arena *arena);
 
 // op->resolve: TableName (a name, or an ARN of the caller's account and Region) -> call->state.
 MUST_CHECK const struct fault *scope_resolve_table(struct call *call);

@@ -147,7 +147,7 @@ static const struct fault *read_objects(struct reading *r, const struct param *r
     to->set = true;
     to->n = json_array_size(value);
     to->v = arena_alloc(r->context->arena, to->n * row->members_size);
-    param_check_count(&r->violations, row, path, to->n);
+    param_check_objects(&r->violations, row, path, value);
     for (size_t i = 0; i < to->n; i++) {
         char item_path[PATH_MAX_BYTES];
         if ((size_t)snprintf(item_path, sizeof item_path, "%s.%zu.member", path, i + 1) >= sizeof item_path - 1)
@@ -221,11 +221,22 @@ static const struct fault *read_members(struct reading *r, const struct param *r
     return NULL;
 }
 
+static const char *refused_alone(struct param_context *c, const struct param *rows, const json_t *object)
+{
+    const char *sentence = NULL;
+    for (; rows->name && !sentence; rows++)
+        if (rows->alone)
+            sentence = rows->alone(json_object_get(object, rows->name), c->arena);
+    return sentence;
+}
+
 const struct fault *param_read(struct param_context *c, const struct param *rows, const json_t *object, void *params)
 {
     struct reading r = {.context = c};
+    c->detail = refused_alone(c, rows, object);
+    if (c->detail)
+        return c->validation;
     param_violations_init(&r.violations);
-    c->detail = NULL;
     const struct fault *fault = read_members(&r, rows, object, "", 0, params);
     const char *sentence = param_violations_take(&r.violations, c->arena);
     if (fault || !sentence)

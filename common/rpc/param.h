@@ -68,12 +68,17 @@ struct param {
     int64_t item_min, item_max, value_min, value_max;
     const char *const *choices; // enum values in AWS's message order, NULL ends
     const char *const *also;    // a string's values that are accepted and not in AWS's message; NULL ends; NULL: none
-    const char *pattern;        // regular expression as AWS prints it; checked by `matches`
+    bool nameless;              // the sentence about `choices` names neither value nor member (AWS's slip)
+    // Judged before all other members: a sentence refuses the request at once. value may be NULL or JSON null.
+    const char *(*alone)(const json_t *value, struct arena *arena);
+    const char *pattern; // regular expression as AWS prints it; checked by `matches`
     bool (*matches)(struct span value);
     const struct param *members; // PARAM_OBJECT(S): rows ended by a NULL name
     size_t members_size;         // sizeof the nested struct
-    size_t set_offset;           // PARAM_OBJECT: offset (in the outer struct) of a bool that tells it was sent; 0: none
-    const char *trail_default;   // shown in the trail when absent: a string value; NULL: left out
+    const char
+        *shape; // PARAM_OBJECTS: the structure's name, as AWS prints it in sentences about the list; NULL: left out
+    size_t set_offset;         // PARAM_OBJECT: offset (in the outer struct) of a bool that tells it was sent; 0: none
+    const char *trail_default; // shown in the trail when absent: a string value; NULL: left out
 };
 
 #define PARAM_AT(type_, member_) offsetof(struct type_, member_)

@@ -22,11 +22,21 @@ const char *param_violations_take(struct param_violations *v, struct arena *aren
     return sentence;
 }
 
-static void begin(struct param_violations *v)
+static void begin_sentence(struct param_violations *v, const char *words)
 {
     if (v->n++ > 0)
         buf_append_str(&v->text, "; ");
-    buf_append_str(&v->text, "Value ");
+    buf_append_str(&v->text, words);
+}
+
+static void begin(struct param_violations *v)
+{
+    begin_sentence(v, "Value ");
+}
+
+static void begin_nameless(struct param_violations *v)
+{
+    begin_sentence(v, "Failed to satisfy constraint: ");
 }
 
 static void begin_string(struct param_violations *v, const char *path, struct span value)
@@ -91,7 +101,10 @@ void param_check_string(struct param_violations *v, const struct param *row, con
 {
     if (row->choices) {
         if (!is_choice(row->choices, value) && !(row->also && is_choice(row->also, value))) {
-            begin_string(v, path, value);
+            if (row->nameless)
+                begin_nameless(v);
+            else
+                begin_string(v, path, value);
             append_choices(&v->text, row->choices);
         }
         return;
@@ -114,6 +127,39 @@ void param_check_count(struct param_violations *v, const struct param *row, cons
         return;
     begin_plain(v, path);
     append_length(&v->text, count > row->max, count > row->max ? row->max : row->min);
+}
+
+// As Java prints a structure: "KeySchemaElement(attributeName=pk, keyType=HASH)".
+static void append_structure(struct buf *b, const struct param *row, const json_t *structure)
+{
+    buf_append_str(b, row->shape);
+    buf_append_char(b, '(');
+    for (const struct param *m = row->members; m->name; m++) {
+        const json_t *value = json_object_get(structure, m->name);
+        buf_appendf(b, "%s%c%s=", m == row->members ? "" : ", ", m->name[0] - 'A' + 'a', m->name + 1);
+        if (json_is_string(value))
+            buf_append(b, json_string_value(value), json_string_length(value));
+        else
+            buf_append_str(b, "null");
+    }
+    buf_append_char(b, ')');
+}
+
+void param_check_objects(struct param_violations *v, const struct param *row, const char *path, const json_t *list)
+{
+    int64_t n = (int64_t)json_array_size(list);
+    if (!row->shape || !out_of(n, row->min, row->max)) {
+        param_check_count(v, row, path, (size_t)n);
+        return;
+    }
+    begin(v);
+    buf_append_str(&v->text, "'[");
+    for (size_t i = 0; i < (size_t)n; i++) {
+        buf_append_str(&v->text, i ? ", " : "");
+        append_structure(&v->text, row, json_array_get(list, i));
+    }
+    buf_appendf(&v->text, "]' at '%s' failed to satisfy constraint: ", path);
+    append_length(&v->text, n > row->max, n > row->max ? row->max : row->min);
 }
 
 void param_check_blob(struct param_violations *v, const struct param *row, const char *path, size_t n)

@@ -22,3 +22,4 @@ void param_check_strings(struct param_violations *v, const struct param *row, co
                          const struct span_list *list);
 void param_check_map(struct param_violations *v, const struct param *row, const char *path, const struct str_map *map);
 void param_check_count(struct param_violations *v, const struct param *row, const char *path, size_t n);
+void param_check_objects(struct param_violations *v, const struct param *row, const char *path, const json_t *list);

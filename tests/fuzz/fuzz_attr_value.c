@@ -37,7 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&item, ITEM_MAX_ENCODED);
     buf_init(&key, KEY_ENC_MAX);
     buf_init(&why, 4096);
-    enum attr_result r = item_encode(v, &item, &why);
+    enum attr_result r = attr_map_encode(v, &item, &why);
+    if (r == ATTR_OK)
+        r = item_check_size(buf_span(&item), &why);
     if (r == ATTR_OK) {
         write_again(buf_span(&item));
         struct attr_view hash, range;
