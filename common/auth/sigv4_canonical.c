@@ -90,7 +90,8 @@ static bool append_query(struct buf *out, struct span query)
     struct pair pairs[QUERY_MAX];
     struct buf texts;
     buf_init(&texts, QUERY_BYTES);
-    bool ok = encode_query(query, &texts, at, &n);
+    // Room from the start, so that parameters without a byte lie somewhere, too.
+    bool ok = buf_reserve(&texts, query.n) && encode_query(query, &texts, at, &n);
     for (size_t i = 0; ok && i < n; i++)
         pairs[i] =
             (struct pair){{texts.data + at[i][0], at[i][1] - at[i][0]}, {texts.data + at[i][1], at[i][2] - at[i][1]}};
