@@ -46,6 +46,7 @@ void principal_unref(const struct principal *p)
         policy_free(o->policies[i]);
     free(o->policies);
     secret_done(&o->secret);
+    secret_done(&o->token_text);
     arena_done(&o->texts);
     free(o);
 }

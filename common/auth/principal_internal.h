@@ -11,10 +11,11 @@
 struct principal_owned {
     struct principal p;
     atomic_uint references;
-    struct arena texts; // all strings of p, and the token
+    struct arena texts; // all strings of p
     struct secret secret;
-    uint64_t secret_id; // counts principals, so that no two secrets share one
-    const char *token;  // NULL: none
+    uint64_t secret_id;       // counts principals, so that no two secrets share one
+    struct secret token_text; // NUL-terminated; empty: none
+    const char *token;        // in token_text; NULL: none
     bool verify;
     struct policy **policies; // owned
 };

@@ -175,9 +175,10 @@ static bool read_key(struct reader *r, const json_t *key, const char *path, cons
     struct principal_owned *o = principal_new(id->type, r->account);
     principal_list_add(r->list, o);
     o->p.access_key_id = arena_strdup(&o->texts, key_id);
-    o->token = token ? arena_strdup(&o->texts, token) : NULL;
-    if (!secret_copy(&o->secret, secret, strlen(secret)))
+    if (!secret_copy(&o->secret, secret, strlen(secret)) ||
+        (token && !secret_copy(&o->token_text, token, strlen(token) + 1)))
         abort();
+    o->token = token ? (const char *)o->token_text.p : NULL;
     fill_names(r, id, o);
     return add_policies(r, id, o);
 }

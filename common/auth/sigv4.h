@@ -43,15 +43,18 @@ extern const struct fault fault_invalid_signature;            // InvalidSignatur
 extern const struct fault fault_unrecognized_client;          // UnrecognizedClientException
 extern const struct fault fault_expired_token;                // ExpiredTokenException
 
-// Verifies everything; NULL is success and fills out. *detail gets the sentence for the client (arena), or NULL when
-// the fault's own message is it. The header named "authorization" is never logged.
+// Verifies everything, in AWS's order: form, date, signed headers (host and x-amz-*; x-amz-date and x-amz-user-agent
+// may be left out), algorithm, scope, access key, session token, signature over the body as it came. Signatures in the
+// query string are refused. NULL is success and fills out. *detail gets the sentence for the client (arena), or NULL
+// when the fault's own message is it. The header named "authorization" is never logged.
 MUST_CHECK const struct fault *sigv4_verify(const struct sigv4_request *r, const struct sigv4_rules *rules,
                                             struct credentials *credentials, struct sigv4_cache *cache,
                                             struct arena *arena, struct sigv4_result *out, const char **detail);
 // Was this header covered by the signature?
 bool sigv4_header_signed(const struct sigv4_result *r, const char *lower_case_name);
 
-// The stages, for the tests against AWS's published vectors.
+// The stages, for the tests against AWS's published vectors. signed_headers: lower case, separated by ';'. False when a
+// signed header is not there, or the query is malformed.
 bool sigv4_canonical_request(const struct sigv4_request *r, struct span signed_headers, struct span payload_hash,
                              struct buf *out);
 bool sigv4_string_to_sign(struct span amz_date, struct span scope, struct span canonical_request, struct buf *out);

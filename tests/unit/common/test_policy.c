@@ -331,87 +331,86 @@ static void test_keeps_access(void **state)
 
 // --- refusals ---
 
-static void test_refusals(void **state)
-{
-    (void)state;
 #define ONE(rest) "{\"Statement\": {" rest "}}"
 #define WHO "\"Principal\": \"*\", "
 #define REST "\"Effect\": \"Allow\", \"Action\": \"kms:*\", \"Resource\": \"*\""
 #define WITH(who) "{\"Statement\": {\"Principal\": " who ", " REST "}}"
 #define IF(condition) "{\"Statement\": {" WHO REST ", \"Condition\": " condition "}}"
 #define INVALID "Policy contains a statement with one or more invalid principals."
-    static const struct {
-        const char *text, *reason;
-    } rows[] = {
-        {"", "unexpected end at line 1, column 0"},
-        {"{", "unexpected end at line 1, column 1"},
-        {"[]", "the policy must be an object"},
-        {"\"x\"", "the policy must be an object"},
-        {"{}", "Statement is missing"},
-        {"{\"Version\": \"2013-01-01\", \"Statement\": []}", "Version must be 2012-10-17 or 2008-10-17"},
-        {"{\"Version\": 2012, \"Statement\": []}", "Version must be 2012-10-17 or 2008-10-17"},
-        {"{\"Id\": 5, \"Statement\": []}", "Id must be a text"},
-        {"{\"statement\": []}", "the element statement is not supported"},
-        {"{\"Statement\": []}", "Statement must have 1 to 256 elements"},
-        {"{\"Statement\": [5]}", "Statement[0]: must be an object"},
-        {ONE(WHO "\"Effect\": \"Allow\", \"Effect\": \"Deny\", \"Action\": \"*\", \"Resource\": \"*\""),
-         "a member is given twice at line 1, column 60"},
-        {ONE(WHO "\"Action\": \"*\", \"Resource\": \"*\""), "Statement[0]: Effect is missing"},
-        {ONE(WHO "\"Effect\": \"allow\""), "Statement[0]: Effect must be Allow or Deny"},
-        {ONE(WHO "\"Effect\": \"Allow\", \"Resource\": \"*\""), "Statement[0]: Action is missing"},
-        {ONE(WHO "\"Effect\": \"Allow\", \"Action\": \"*\""), "Statement[0]: Resource is missing"},
-        {ONE(REST), "Statement[0]: Principal is missing"},
-        {ONE(WHO REST ", \"NotResource\": \"*\""), "Statement[0]: the element NotResource is not supported"},
-        {ONE("\"NotPrincipal\": \"*\", " REST), "Statement[0]: the element NotPrincipal is not supported"},
-        {ONE(WHO "\"Effect\": \"Allow\", \"Action\": []"), "Statement[0]: Action must be a text or a list of texts"},
-        {ONE(WHO "\"Effect\": \"Allow\", \"Action\": [5]"), "Statement[0]: Action must be a text or a list of texts"},
-        {ONE(WHO "\"Effect\": \"Allow\", \"Action\": \"Decrypt\""),
-         "Statement[0]: Action must be \"*\" or service:Action"},
-        {ONE(WHO "\"Effect\": \"Allow\", \"Action\": \"*\", \"Resource\": \"key/1\""),
-         "Statement[0]: Resource must be \"*\" or an ARN"},
-        {ONE(WHO "\"Effect\": \"Allow\", \"Action\": \"*\", \"Resource\": \"arn:aws:kms:*:*:key/${aws:username}\""),
-         "Statement[0]: policy variables are not supported"},
-        {ONE(WHO REST ", \"Sid\": 5"), "Statement[0]: Sid must be a text"},
-        {"{\"Statement\": [{\"Sid\": \"a\", " WHO REST "}, {\"Sid\": \"a\", " WHO REST "}]}",
-         "Statement[1]: the Sid a is used twice"},
-        {WITH("5"), "Statement[0]: Principal must be \"*\" or an object"},
-        {WITH("\"111122223333\""), "Statement[0]: Principal must be \"*\" or an object"},
-        {WITH("{}"), "Statement[0]: Principal must be \"*\" or an object"},
-        {WITH("{\"AWS\": []}"), "Statement[0]: Principal must be a text or a list of texts"},
-        {WITH("{\"Federated\": \"accounts.google.com\"}"),
-         "Statement[0]: only AWS and Service principals are supported"},
-        {WITH("{\"AWS\": \"alice\"}"), INVALID},
-        {WITH("{\"AWS\": \"\"}"), INVALID},
-        {WITH("{\"AWS\": \"arn:aws:iam::111122223333:user/*\"}"), INVALID},
-        {WITH("{\"AWS\": \"arn:aws:iam::111122223333:user/\"}"), INVALID},
-        {WITH("{\"AWS\": \"arn:aws:iam::111122223333:group/g\"}"), INVALID},
-        {WITH("{\"AWS\": \"arn:aws:iam::11112222333:root\"}"), INVALID},
-        {WITH("{\"AWS\": \"arn:aws:iam::*:root\"}"), INVALID},
-        {WITH("{\"Service\": \"dynamodb\"}"), INVALID},
-        {WITH("{\"Service\": \"*.amazonaws.com\"}"), INVALID},
-        {IF("5"), "Statement[0]: Condition must be an object"},
-        {IF("{\"StringEquals\": 5}"), "Statement[0]: a condition must name its keys"},
-        {IF("{\"StringEquals\": {}}"), "Statement[0]: a condition must name its keys"},
-        {IF("{\"StringEqualsIfExists\": {\"kms:ViaService\": \"x\"}}"),
-         "Statement[0]: the condition operator StringEqualsIfExists is not supported"},
-        {IF("{\"ForAnyValue:StringEquals\": {\"kms:ViaService\": \"x\"}}"),
-         "Statement[0]: the condition operator ForAnyValue:StringEquals is not supported"},
-        {IF("{\"StringEquals\": {\"aws:SourceIp\": \"x\"}}"),
-         "Statement[0]: the condition key aws:SourceIp is not supported"},
-        {IF("{\"StringEquals\": {\"kms:EncryptionContext:\": \"x\"}}"),
-         "Statement[0]: the condition key kms:EncryptionContext: is not supported"},
-        {IF("{\"StringEquals\": {\"kms:ViaService\": []}}"),
-         "Statement[0]: a condition's value must be a text or a list of texts"},
-        {IF("{\"StringEquals\": {\"kms:CallerAccount\": 111122223333}}"),
-         "Statement[0]: a condition's value must be a text or a list of texts"},
-        {IF("{\"Bool\": {\"kms:GrantIsForAWSResource\": \"yes\"}}"),
-         "Statement[0]: a condition's value does not fit its operator"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+static const struct {
+    const char *text, *reason;
+} refusals[] = {
+    {"", "unexpected end at line 1, column 0"},
+    {"{", "unexpected end at line 1, column 1"},
+    {"[]", "the policy must be an object"},
+    {"\"x\"", "the policy must be an object"},
+    {"{}", "Statement is missing"},
+    {"{\"Version\": \"2013-01-01\", \"Statement\": []}", "Version must be 2012-10-17 or 2008-10-17"},
+    {"{\"Version\": 2012, \"Statement\": []}", "Version must be 2012-10-17 or 2008-10-17"},
+    {"{\"Id\": 5, \"Statement\": []}", "Id must be a text"},
+    {"{\"statement\": []}", "the element statement is not supported"},
+    {"{\"Statement\": []}", "Statement must have 1 to 256 elements"},
+    {"{\"Statement\": [5]}", "Statement[0]: must be an object"},
+    {ONE(WHO "\"Effect\": \"Allow\", \"Effect\": \"Deny\", \"Action\": \"*\", \"Resource\": \"*\""),
+     "a member is given twice at line 1, column 60"},
+    {ONE(WHO "\"Action\": \"*\", \"Resource\": \"*\""), "Statement[0]: Effect is missing"},
+    {ONE(WHO "\"Effect\": \"allow\""), "Statement[0]: Effect must be Allow or Deny"},
+    {ONE(WHO "\"Effect\": \"Allow\", \"Resource\": \"*\""), "Statement[0]: Action is missing"},
+    {ONE(WHO "\"Effect\": \"Allow\", \"Action\": \"*\""), "Statement[0]: Resource is missing"},
+    {ONE(REST), "Statement[0]: Principal is missing"},
+    {ONE(WHO REST ", \"NotResource\": \"*\""), "Statement[0]: the element NotResource is not supported"},
+    {ONE("\"NotPrincipal\": \"*\", " REST), "Statement[0]: the element NotPrincipal is not supported"},
+    {ONE(WHO "\"Effect\": \"Allow\", \"Action\": []"), "Statement[0]: Action must be a text or a list of texts"},
+    {ONE(WHO "\"Effect\": \"Allow\", \"Action\": [5]"), "Statement[0]: Action must be a text or a list of texts"},
+    {ONE(WHO "\"Effect\": \"Allow\", \"Action\": \"Decrypt\""), "Statement[0]: Action must be \"*\" or service:Action"},
+    {ONE(WHO "\"Effect\": \"Allow\", \"Action\": \"*\", \"Resource\": \"key/1\""),
+     "Statement[0]: Resource must be \"*\" or an ARN"},
+    {ONE(WHO "\"Effect\": \"Allow\", \"Action\": \"*\", \"Resource\": \"arn:aws:kms:*:*:key/${aws:username}\""),
+     "Statement[0]: policy variables are not supported"},
+    {ONE(WHO REST ", \"Sid\": 5"), "Statement[0]: Sid must be a text"},
+    {"{\"Statement\": [{\"Sid\": \"a\", " WHO REST "}, {\"Sid\": \"a\", " WHO REST "}]}",
+     "Statement[1]: the Sid a is used twice"},
+    {WITH("5"), "Statement[0]: Principal must be \"*\" or an object"},
+    {WITH("\"111122223333\""), "Statement[0]: Principal must be \"*\" or an object"},
+    {WITH("{}"), "Statement[0]: Principal must be \"*\" or an object"},
+    {WITH("{\"AWS\": []}"), "Statement[0]: Principal must be a text or a list of texts"},
+    {WITH("{\"Federated\": \"accounts.google.com\"}"), "Statement[0]: only AWS and Service principals are supported"},
+    {WITH("{\"AWS\": \"alice\"}"), INVALID},
+    {WITH("{\"AWS\": \"\"}"), INVALID},
+    {WITH("{\"AWS\": \"arn:aws:iam::111122223333:user/*\"}"), INVALID},
+    {WITH("{\"AWS\": \"arn:aws:iam::111122223333:user/\"}"), INVALID},
+    {WITH("{\"AWS\": \"arn:aws:iam::111122223333:group/g\"}"), INVALID},
+    {WITH("{\"AWS\": \"arn:aws:iam::11112222333:root\"}"), INVALID},
+    {WITH("{\"AWS\": \"arn:aws:iam::*:root\"}"), INVALID},
+    {WITH("{\"Service\": \"dynamodb\"}"), INVALID},
+    {WITH("{\"Service\": \"*.amazonaws.com\"}"), INVALID},
+    {IF("5"), "Statement[0]: Condition must be an object"},
+    {IF("{\"StringEquals\": 5}"), "Statement[0]: a condition must name its keys"},
+    {IF("{\"StringEquals\": {}}"), "Statement[0]: a condition must name its keys"},
+    {IF("{\"StringEqualsIfExists\": {\"kms:ViaService\": \"x\"}}"),
+     "Statement[0]: the condition operator StringEqualsIfExists is not supported"},
+    {IF("{\"ForAnyValue:StringEquals\": {\"kms:ViaService\": \"x\"}}"),
+     "Statement[0]: the condition operator ForAnyValue:StringEquals is not supported"},
+    {IF("{\"StringEquals\": {\"aws:SourceIp\": \"x\"}}"),
+     "Statement[0]: the condition key aws:SourceIp is not supported"},
+    {IF("{\"StringEquals\": {\"kms:EncryptionContext:\": \"x\"}}"),
+     "Statement[0]: the condition key kms:EncryptionContext: is not supported"},
+    {IF("{\"StringEquals\": {\"kms:ViaService\": []}}"),
+     "Statement[0]: a condition's value must be a text or a list of texts"},
+    {IF("{\"StringEquals\": {\"kms:CallerAccount\": 111122223333}}"),
+     "Statement[0]: a condition's value must be a text or a list of texts"},
+    {IF("{\"Bool\": {\"kms:GrantIsForAWSResource\": \"yes\"}}"),
+     "Statement[0]: a condition's value does not fit its operator"},
+};
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
         char why[400] = "";
-        assert_null(policy_parse(span_of(rows[i].text), POLICY_RESOURCE, why, sizeof why));
-        assert_string_equal(why, rows[i].reason);
-        assert_null(policy_parse(span_of(rows[i].text), POLICY_RESOURCE, NULL, 0));
+        assert_null(policy_parse(span_of(refusals[i].text), POLICY_RESOURCE, why, sizeof why));
+        assert_string_equal(why, refusals[i].reason);
+        assert_null(policy_parse(span_of(refusals[i].text), POLICY_RESOURCE, NULL, 0));
     }
     char why[400] = "";
     assert_null(policy_parse(span_of(WITH("\"*\"")), POLICY_IDENTITY, why, sizeof why));
