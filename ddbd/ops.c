@@ -162,6 +162,7 @@ const struct service ddbd_service = {
     .api_version = "2012-08-10",
     .crc32 = true,
     .long_request_ids = true,
+    .fault_prefix = "com.amazon.coral.service#", // authentication's
     .ops = ops,
     .unbuilt = unbuilt,
     .unbuilt_data = unbuilt_data,

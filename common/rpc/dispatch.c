@@ -184,12 +184,13 @@ struct span call_reply_body(struct call *call)
     if (!call->fault)
         return buf_span(&call->reply);
     const struct fault *fault = call->fault;
+    const char *prefix = fault->prefix ? fault->prefix : call->service->fault_prefix;
     buf_wipe(&call->reply);
     json_write_init(&call->out, &call->reply);
     struct json_write *w = &call->out;
     json_obj_begin(w);
     json_key(w, "__type");
-    json_cstr(w, arena_printf(&call->arena, "%s%s", fault->prefix ? fault->prefix : "", fault->code));
+    json_cstr(w, arena_printf(&call->arena, "%s%s", prefix ? prefix : "", fault->code));
     json_kcstr(w, fault->member ? fault->member : "message", call->detail ? call->detail : fault->message);
     json_obj_end(w);
     return buf_span(&call->reply);

@@ -44,6 +44,7 @@ struct service {
     bool crc32;                      // reply header x-amz-crc32
     bool long_request_ids;           // DynamoDB's form instead of a UUID
     const struct op *ops;            // ended by a NULL name
+    const char *fault_prefix;        // before the code of faults that have no prefix of their own; NULL: nothing
     const char *const *unbuilt;      // operations of the real API that are not built yet, NULL ends
     const char *const *unbuilt_data; // those of them that are data events; NULL: none
     call_step *enter;                // around resolve, authorize and invoke: locks; NULL: nothing
