@@ -87,8 +87,10 @@ struct policy_match policy_evaluate(const struct policy *p, const struct policy_
         enum match m = match_statement(p, s, r);
         if (m == MATCH_NO)
             continue;
-        struct policy_match found = {
-            .effect = s->effect, .delegates_to_account = m == MATCH_ACCOUNT, .statement = i, .sid = s->sid};
+        struct policy_match found = {.effect = s->effect,
+                                     .delegates_to_account = m == MATCH_ACCOUNT && s->effect == POLICY_ALLOW,
+                                     .statement = i,
+                                     .sid = s->sid};
         if (s->effect == POLICY_DENY)
             return found;
         if (best.effect == POLICY_NONE || (best.delegates_to_account && !found.delegates_to_account))
@@ -97,9 +99,18 @@ struct policy_match policy_evaluate(const struct policy *p, const struct policy_
     return best;
 }
 
+// Who will call is known, and nothing else about that call.
+static bool lookup_account(void *arg, struct span key, struct span *value)
+{
+    const struct principal *caller = arg;
+    *value = span_of(caller->account);
+    return value->n > 0 && span_ieq(key, SPAN("kms:CallerAccount"));
+}
+
 bool policy_keeps_access(const struct policy *p, const struct principal *caller, const char *action,
                          const char *resource)
 {
-    struct policy_request r = {.caller = caller, .action = action, .resource = resource};
+    struct policy_request r = {
+        .caller = caller, .action = action, .resource = resource, .lookup = lookup_account, .arg = (void *)caller};
     return policy_evaluate(p, &r).effect == POLICY_ALLOW;
 }

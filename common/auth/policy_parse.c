@@ -69,6 +69,8 @@ static bool read_texts(struct parse *x, const json_t *value, const char *element
         if (!json_is_string(item))
             return refuse_statement(x, reason);
         list[i] = keep(x, json_span(item));
+        if (memchr(list[i].p, '\0', list[i].n))
+            return refuse_statement(x, "texts must not hold U+0000");
         if (memmem(list[i].p, list[i].n, "${", 2))
             return refuse_statement(x, "policy variables are not supported");
     }
@@ -262,7 +264,7 @@ static bool read_effect(struct parse *x, const json_t *value, struct policy_stat
 static bool read_sid(struct parse *x, const json_t *value, struct policy_statement *s,
                      const struct policy_statement *before)
 {
-    if (!json_is_string(value))
+    if (!json_is_string(value) || memchr(json_string_value(value), '\0', json_string_length(value)))
         return refuse_statement(x, "Sid must be a text");
     s->sid = keep(x, json_span(value)).p;
     for (const struct policy_statement *other = before; other < s; other++)

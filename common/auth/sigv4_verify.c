@@ -41,13 +41,9 @@ static bool sign(const struct verification *v, const char *hash, struct buf *b, 
     return true;
 }
 
-static bool signature_matches(const struct verification *v)
+static bool signature_matches(const struct verification *v, const char *hash)
 {
-    char hash[2 * SHA256_SIZE + 1], expected[2 * SHA256_SIZE + 1];
-    sha256_hex(v->request->body, hash);
-    // Bodies that are not covered (UNSIGNED-PAYLOAD, STREAMING-…) are refused by these services, as is a wrong hash.
-    if (v->form->content_hash.p && !secret_eq(v->form->content_hash, span_of(hash)))
-        return false;
+    char expected[2 * SHA256_SIZE + 1];
     struct buf own, *scratch = sigv4_cache_scratch(v->cache);
     if (!scratch)
         scratch = &own;
@@ -62,12 +58,22 @@ static bool signature_matches(const struct verification *v)
 // right.
 static const struct fault *check_credential(const struct verification *v)
 {
-    if (!v->credential->verify)
-        return NULL;
     const char *token = v->credential->token;
-    if (token && !secret_eq(v->form->token, span_of(token)))
+    bool verify = v->credential->verify;
+    if (verify && token && !secret_eq(v->form->token, span_of(token)))
         return &fault_unrecognized_client;
-    if (!signature_matches(v))
+    struct span claimed = v->form->content_hash;
+    if (!verify && !claimed.p)
+        return NULL;
+    char hash[2 * SHA256_SIZE + 1];
+    sha256_hex(v->request->body, hash);
+    // Bodies that are not covered (UNSIGNED-PAYLOAD, STREAMING-…) are refused by these services, as is a wrong hash;
+    // from strangers, too.
+    if (claimed.p && !secret_eq(claimed, span_of(hash)))
+        return &fault_invalid_signature;
+    if (!verify)
+        return NULL;
+    if (!signature_matches(v, hash))
         return &fault_invalid_signature;
     return !token && v->form->token.n ? &fault_unrecognized_client : NULL;
 }

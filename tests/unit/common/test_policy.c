@@ -121,7 +121,7 @@ static void test_principals(void **state)
             for (size_t c = 0; c < 5; c++) {
                 struct policy_match m = evaluate(p, callers[c], "kms:Decrypt", KEY, NULL);
                 enum policy_effect effect = wanted[c] == NO ? POLICY_NONE : deny ? POLICY_DENY : POLICY_ALLOW;
-                if (m.effect != effect || m.delegates_to_account != (wanted[c] == DELEGATED))
+                if (m.effect != effect || m.delegates_to_account != (wanted[c] == DELEGATED && !deny))
                     fail_msg("%s, caller %s: %d %d", text, callers[c]->arn, m.effect, m.delegates_to_account);
             }
             policy_free(p);
@@ -191,7 +191,7 @@ static void test_order(void **state)
         {S("a", "Allow", ALICE) "," S("b", "Allow", ACCOUNT), POLICY_ALLOW, false, 0, "a"},
         {S("a", "Allow", ACCOUNT) "," S("b", "Allow", "444455556666"), POLICY_ALLOW, true, 0, "a"},
         {S("a", "Allow", ALICE) "," S("b", "Allow", ALICE), POLICY_ALLOW, false, 0, "a"},
-        {S("a", "Allow", ALICE) "," S("b", "Deny", ACCOUNT), POLICY_DENY, true, 1, "b"},
+        {S("a", "Allow", ALICE) "," S("b", "Deny", ACCOUNT), POLICY_DENY, false, 1, "b"},
         {S("a", "Deny", ALICE) "," S("b", "Allow", ALICE), POLICY_DENY, false, 0, "a"},
         {S("a", "Deny", "444455556666") "," S("b", "Allow", ALICE), POLICY_ALLOW, false, 1, "b"},
     };
@@ -327,6 +327,13 @@ static void test_keeps_access(void **state)
               POLICY_RESOURCE);
     assert_false(policy_keeps_access(p, &alice, "kms:PutKeyPolicy", KEY));
     policy_free(p);
+    // But not one about the account.
+    p = parse("{\"Statement\": [{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"*\", \"Resource\": \"*\", "
+              "\"Condition\": {\"StringEquals\": {\"kms:CallerAccount\": \"111122223333\"}}}]}",
+              POLICY_RESOURCE);
+    assert_true(policy_keeps_access(p, &alice, "kms:PutKeyPolicy", KEY));
+    assert_false(policy_keeps_access(p, &stranger, "kms:PutKeyPolicy", KEY));
+    policy_free(p);
 }
 
 // --- refusals ---
@@ -368,6 +375,8 @@ static const struct {
     {ONE(WHO "\"Effect\": \"Allow\", \"Action\": \"*\", \"Resource\": \"arn:aws:kms:*:*:key/${aws:username}\""),
      "Statement[0]: policy variables are not supported"},
     {ONE(WHO REST ", \"Sid\": 5"), "Statement[0]: Sid must be a text"},
+    {ONE(WHO REST ", \"Sid\": \"a\\u0000b\""), "Statement[0]: Sid must be a text"},
+    {ONE(WHO "\"Effect\": \"Allow\", \"Action\": \"kms:\\u0000\""), "Statement[0]: texts must not hold U+0000"},
     {"{\"Statement\": [{\"Sid\": \"a\", " WHO REST "}, {\"Sid\": \"a\", " WHO REST "}]}",
      "Statement[1]: the Sid a is used twice"},
     {WITH("5"), "Statement[0]: Principal must be \"*\" or an object"},

@@ -472,6 +472,17 @@ static void test_bodies(void **state)
         expect(&w, &d, rows[i].ok ? NULL : &fault_invalid_signature, rows[i].ok ? NULL : MISMATCH);
     }
     world_done(&w);
+    // The same from a stranger.
+    world_init(&w, AUTH_OPEN);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct draft d;
+        draft_init(&d);
+        d.key = SPAN("test");
+        add(&d, "X-Amz-Content-SHA256", rows[i].hash);
+        sign(&d);
+        expect(&w, &d, rows[i].ok ? NULL : &fault_invalid_signature, rows[i].ok ? NULL : MISMATCH);
+    }
+    world_done(&w);
 }
 
 static void test_unsigned_headers(void **state)
