@@ -24,6 +24,15 @@ static bool tag_of(const struct root_key *k, struct span scope, struct span posi
     return ok;
 }
 
+// Characters up to U+00FF: in UTF-8, bytes below 0x80 and the leads 0xc2 and 0xc3 with one byte behind.
+bool marker_matches(struct span text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] < 0x20 || (unsigned char)text.p[i] >= 0xc4)
+            return false;
+    return true;
+}
+
 bool marker_write(const struct root_key *k, struct span scope, struct span position, struct buf *text)
 {
     unsigned char tag[SHA256_SIZE], bytes[1 + MARKER_POSITION_MAX + TAG_SIZE];

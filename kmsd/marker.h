@@ -11,6 +11,9 @@
 #define MARKER_POSITION_MAX 640
 #define MARKER_TEXT_MAX 1024 // MarkerType
 
+// The pattern of MarkerType.
+#define MARKER_PATTERN "[\\u0020-\\u00FF]*"
+bool marker_matches(struct span text);
 // scope: whatever identifies the listing (operation, account, Region, key, filters). Appends the marker's text.
 bool marker_write(const struct root_key *k, struct span scope, struct span position, struct buf *text);
 // False unless the marker was made here for the same scope. Appends the position.

@@ -15,6 +15,18 @@ static const char *const later_specs[] = {"SM2", "ML_DSA_44", "ML_DSA_65", "ML_D
 static const char *const later_usages[] = {"KEY_AGREEMENT", NULL};
 static const char *const origins[] = {"EXTERNAL", "AWS_CLOUDHSM", "AWS_KMS", "EXTERNAL_KEY_STORE", NULL};
 
+static bool xks_key_id_matches(struct span text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+                  c == '.';
+        if (!ok)
+            return false;
+    }
+    return text.n > 0;
+}
+
 #define AT(member_) PARAM_AT(create_key_params, member_)
 
 const struct param create_key_rows[] = {
@@ -46,7 +58,13 @@ const struct param create_key_rows[] = {
      .members = tag_rows,
      .members_size = sizeof(struct tag_param)},
     {.name = "MultiRegion", .type = PARAM_BOOL, .offset = AT(multi_region)},
-    {.name = "XksKeyId", .type = PARAM_STRING, .offset = AT(xks_key_id), .min = 1, .max = 128},
+    {.name = "XksKeyId",
+     .type = PARAM_STRING,
+     .offset = AT(xks_key_id),
+     .min = 1,
+     .max = 128,
+     .pattern = "^[a-zA-Z0-9-_.]+$",
+     .matches = xks_key_id_matches},
     {NULL},
 };
 

@@ -12,6 +12,8 @@
 #include "kmsd/resolve.h"
 
 #define DAY_NS (INT64_C(86400) * NS_PER_S)
+#define DELETION_DAYS_MIN 7
+#define DELETION_DAYS_MAX 30 // also when none are given
 
 // ---- DescribeKey ----
 
@@ -92,15 +94,24 @@ const struct param schedule_key_deletion_rows[] = {
     {.name = "PendingWindowInDays",
      .type = PARAM_INTEGER,
      .offset = PARAM_AT(schedule_params, days),
-     .min = 7,
-     .max = 30},
+     .min = 1,
+     .max = 365},
     {NULL},
 };
 
 static int64_t window_days(const struct call *call)
 {
     const struct schedule_params *p = call->params;
-    return p->days.set ? p->days.v : 30;
+    return p->days.set ? p->days.v : DELETION_DAYS_MAX;
+}
+
+// The model allows more than the service does.
+const struct fault *schedule_key_deletion_resolve(struct call *call)
+{
+    if (window_days(call) < DELETION_DAYS_MIN || window_days(call) > DELETION_DAYS_MAX)
+        return call_fault(call, &fault_validation, "PendingWindowInDays must be between %d and %d", DELETION_DAYS_MIN,
+                          DELETION_DAYS_MAX);
+    return resolve_key(call);
 }
 
 const struct fault *schedule_key_deletion(struct call *call)

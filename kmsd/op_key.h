@@ -23,6 +23,7 @@ MUST_CHECK const struct fault *describe_key(struct call *call);
 MUST_CHECK const struct fault *list_keys(struct call *call);
 MUST_CHECK const struct fault *enable_key(struct call *call);
 MUST_CHECK const struct fault *disable_key(struct call *call);
+MUST_CHECK const struct fault *schedule_key_deletion_resolve(struct call *call);
 MUST_CHECK const struct fault *schedule_key_deletion(struct call *call);
 MUST_CHECK const struct fault *cancel_key_deletion(struct call *call);
 MUST_CHECK const struct fault *update_key_description(struct call *call);

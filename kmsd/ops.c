@@ -81,7 +81,7 @@ static const struct op ops[] = {
      KMS(.grant = GRANT_NONE, .rule = RULE_SWITCH)},
     {.name = "ScheduleKeyDeletion", .action = "kms:ScheduleKeyDeletion",
      PARAMS(schedule_key_deletion_rows, schedule_params),
-     .resolve = resolve_key, .invoke = schedule_key_deletion, .changes = true,
+     .resolve = schedule_key_deletion_resolve, .invoke = schedule_key_deletion, .changes = true,
      .trail_response = schedule_key_deletion_trail,
      KMS(.grant = GRANT_NONE, .rule = RULE_SCHEDULE)},
     {.name = "CancelKeyDeletion", .action = "kms:CancelKeyDeletion", PARAMS(key_id_rows, kms_params),

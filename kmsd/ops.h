@@ -6,6 +6,7 @@
 #include "kmsd/key_spec.h"
 #include "kmsd/key_state.h"
 #include "kmsd/limits.h"
+#include "kmsd/marker.h"
 
 struct call;
 struct key;
@@ -63,7 +64,7 @@ extern const struct service kms_service;
 #define ROW_MARKER                                                                                                     \
     {                                                                                                                  \
         .name = "Marker", .type = PARAM_STRING, .offset = offsetof(struct list_params, marker), .min = 1,              \
-        .max = MARKER_TEXT_MAX                                                                                         \
+        .max = MARKER_TEXT_MAX, .pattern = MARKER_PATTERN, .matches = marker_matches                                   \
     }
 
 // responseElements {"keyId": the ARN of call->subject}, which KMS has even where the API returns nothing.
