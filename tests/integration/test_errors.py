@@ -252,12 +252,12 @@ def test_members_that_lack(kms):
 
 
 def test_several_violations_are_told_together(kms):
-    got = refused(kms.schedule_key_deletion, KeyId="", PendingWindowInDays=31)
+    got = refused(kms.schedule_key_deletion, KeyId="", PendingWindowInDays=366)
     assert got == (
         "ValidationException",
         "2 validation errors detected: Value '' at 'keyId' failed to satisfy constraint: "
-        "Member must have length greater than or equal to 1; Value '31' at 'pendingWindowInDays' failed to satisfy "
-        "constraint: Member must have value less than or equal to 30")
+        "Member must have length greater than or equal to 1; Value '366' at 'pendingWindowInDays' failed to satisfy "
+        "constraint: Member must have value less than or equal to 365")
     got = refused(kms.create_grant, KeyId="k" * 2049, GranteePrincipal="no spaces", Operations=["Decrypt"], Name="a b")
     assert got == (
         "ValidationException",
@@ -278,9 +278,12 @@ def test_integers(kms, key):
         "Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
     assert refused(kms.list_keys, Limit=1001) == one(
         "Value '1001' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 1000")
-    assert refused(kms.schedule_key_deletion, KeyId=key, PendingWindowInDays=6) == one(
-        "Value '6' at 'pendingWindowInDays' failed to satisfy constraint: "
-        "Member must have value greater than or equal to 7")
+    assert refused(kms.schedule_key_deletion, KeyId=key, PendingWindowInDays=0) == one(
+        "Value '0' at 'pendingWindowInDays' failed to satisfy constraint: "
+        "Member must have value greater than or equal to 1")
+    for days in (1, 6, 31, 365):
+        assert refused(kms.schedule_key_deletion, KeyId=key, PendingWindowInDays=days) == (
+            "ValidationException", "PendingWindowInDays must be between 7 and 30")
 
 
 def test_lengths_count_characters_not_bytes(kms, key):
