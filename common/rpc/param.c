@@ -60,6 +60,18 @@ static const struct fault *wrong_type(struct reading *r, const json_t *value, co
     return c->serialization;
 }
 
+// No text of these APIs may hold U+0000, and much of what is done with texts would end there.
+static const struct fault *read_text(struct reading *r, const json_t *value, struct span *to)
+{
+    if (!json_is_string(value))
+        return wrong_type(r, value, "String");
+    *to = json_span(value);
+    if (!memchr(to->p, '\0', to->n))
+        return NULL;
+    r->context->detail = "U+0000 found where not expected";
+    return r->context->serialization;
+}
+
 static const struct fault *read_blob(struct reading *r, const struct param *row, const json_t *value, const char *path,
                                      struct span *to)
 {
@@ -100,10 +112,9 @@ static const struct fault *read_strings(struct reading *r, const struct param *r
     to->set = true;
     to->v = arena_alloc(r->context->arena, json_array_size(value) * sizeof *to->v);
     for (size_t i = 0; i < json_array_size(value); i++) {
-        const json_t *item = json_array_get(value, i);
-        if (!json_is_string(item))
-            return wrong_type(r, item, "String");
-        to->v[to->n++] = json_span(item);
+        const struct fault *fault = read_text(r, json_array_get(value, i), &to->v[to->n++]);
+        if (fault)
+            return fault;
     }
     param_check_strings(&r->violations, row, path, to);
     return NULL;
@@ -168,13 +179,13 @@ static const struct fault *read_value(struct reading *r, const struct param *row
                                       int depth, char *to)
 {
     void *at = to + row->offset;
+    const struct fault *fault;
     switch (row->type) {
     case PARAM_STRING:
-        if (!json_is_string(value))
-            return wrong_type(r, value, "String");
-        *(struct span *)at = json_span(value);
-        param_check_string(&r->violations, row, path, *(struct span *)at);
-        return NULL;
+        fault = read_text(r, value, at);
+        if (!fault)
+            param_check_string(&r->violations, row, path, *(struct span *)at);
+        return fault;
     case PARAM_BLOB:
         return read_blob(r, row, value, path, at);
     case PARAM_INTEGER:
