@@ -160,3 +160,25 @@ def test_tags_survive_a_restart(make_house):
     assert tags(house.kms(), key) == {"more": "z"}
     m = house.kms().describe_key(KeyId=key)["KeyMetadata"]
     assert (m["Description"], m["KeyState"]) == ("told", "Disabled")
+
+
+# ---- AWS managed keys ----
+
+def test_what_cannot_be_done_to_an_aws_managed_key(kms):
+    key = kms.describe_key(KeyId="alias/aws/dynamodb")["KeyMetadata"]["KeyId"]
+    for call, more in [(kms.disable_key, {}), (kms.schedule_key_deletion, {}), (kms.put_key_policy, {"Policy": "{}"}),
+                       (kms.tag_resource, {"Tags": []}), (kms.update_key_description, {"Description": "mine"}),
+                       (kms.encrypt, {"Plaintext": b"x"}), (kms.generate_data_key, {"KeySpec": "AES_256"}),
+                       (kms.create_grant, {"GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:root", "Operations": ["Decrypt"]})]:
+        assert code(call, KeyId=key, **more) == "AccessDeniedException"
+    assert code(kms.create_alias, AliasName="alias/mine", TargetKeyId=key) == "AccessDeniedException"
+    for call in (kms.list_grants, kms.list_resource_tags, kms.list_key_policies, kms.get_key_policy, kms.list_aliases):
+        call(KeyId=key)
+
+
+def test_a_name_that_makes_no_key(house):
+    """Only a key that the call is about is made on first use, not one that a ciphertext would be of."""
+    kms = house.kms(region="eu-north-1")
+    assert code(kms.decrypt, CiphertextBlob=b"x" * 200, KeyId="alias/aws/dynamodb") == "NotFoundException"
+    assert code(kms.describe_key, KeyId="alias/aws/other") == "NotFoundException"
+    assert kms.list_keys()["Keys"] == []

@@ -331,3 +331,11 @@ def test_unknown_members_do_no_harm(house, key):
 def test_null_is_as_if_absent(house, key):
     body = json.dumps({"KeyId": key, "GrantTokens": None}).encode()
     assert Raw("DescribeKey", body, key=ACCOUNT).sign().send(house)[0] == 200
+
+
+@pytest.mark.parametrize("operation,body", [
+    ("CreateKey", {"Description": "a\0b"}), ("CreateKey", {"Tags": [{"TagKey": "a\0", "TagValue": ""}]}),
+    ("CreateKey", {"Tags": [{"TagKey": "a", "TagValue": "\0"}]}), ("DescribeKey", {"KeyId": "alias/aws/dynamodb\0x"}),
+    ("DescribeKey", {"KeyId": "\0"}), ("UntagResource", {"KeyId": NOBODY, "TagKeys": ["a\0"]})])
+def test_texts_with_zeros_are_refused_not_cut(house, operation, body):
+    assert ask(house, operation, body) == ("SerializationException", "U+0000 found where not expected")
