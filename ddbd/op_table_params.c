@@ -56,7 +56,11 @@ static const struct param key_element_rows[] = {
 static const struct param sse_rows[] = {
     {.name = "Enabled", .type = PARAM_BOOL, .offset = PARAM_AT(sse_specification, enabled)},
     {.name = "SSEType", .type = PARAM_STRING, .offset = PARAM_AT(sse_specification, type), .choices = sse_type_choices},
-    {.name = "KMSMasterKeyId", .type = PARAM_STRING, .offset = PARAM_AT(sse_specification, key_id)},
+    {.name = "KMSMasterKeyId",
+     .type = PARAM_STRING,
+     .offset = PARAM_AT(sse_specification, key_id),
+     .min = 1, // KMS's own bounds: it would refuse others as an error of DynamoDB's
+     .max = 2048},
     {0},
 };
 

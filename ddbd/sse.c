@@ -110,10 +110,10 @@ void sse_begin(struct table_info *t, enum sse_kind kind, const char *kms_arn,
     t->phase_until_ns = 0;
 }
 
-void sse_prepared(struct table_info *t, int64_t now_ns)
+void sse_prepared(struct table_info *t)
 {
     t->phase = SSE_OLD_SHOWN;
-    t->phase_until_ns = now_ns + SSE_OLD_SHOWN_NS;
+    t->phase_until_ns = t->sse_changed_ns + SSE_OLD_SHOWN_NS;
 }
 
 int64_t sse_due(const struct table_info *t)
@@ -121,14 +121,14 @@ int64_t sse_due(const struct table_info *t)
     return t->phase == SSE_OLD_SHOWN || t->phase == SSE_NEW_SHOWN ? t->phase_until_ns : INT64_MAX;
 }
 
-bool sse_advance(struct table_info *t, int64_t now_ns, struct table_key *retire)
+bool sse_advance(struct table_info *t, struct table_key *retire)
 {
     if (t->phase == SSE_OLD_SHOWN) {
         struct table_key old = t->key;
         t->key = t->other;
         t->other = old;
         t->phase = SSE_NEW_SHOWN;
-        t->phase_until_ns = now_ns + SSE_NEW_SHOWN_NS;
+        t->phase_until_ns += SSE_NEW_SHOWN_NS;
         t->inaccessible_ns = 0; // a new key heals (spec 36)
         if (t->status == TABLE_INACCESSIBLE)
             t->status = TABLE_ACTIVE;

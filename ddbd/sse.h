@@ -12,7 +12,8 @@
 #include "ddbd/table_info.h"
 
 // The service takes some 8 s and 13 s for the two phases (spec 27). A person at a local daemon, and a test, wants to
-// see both and wait for neither: together one second of the daemon's clock.
+// see both and wait for neither: together one second of the daemon's clock, counted from the request, so that whoever
+// moves the clock on by more than that after UpdateTable sees the end of it.
 #define SSE_OLD_SHOWN_NS INT64_C(400000000)
 #define SSE_NEW_SHOWN_NS INT64_C(600000000)
 
@@ -48,10 +49,10 @@ void sse_count_change(struct table_info *t, int64_t now_ns);
 // A change begins: key_arn and grants of the new key ("" under the owned key).
 void sse_begin(struct table_info *t, enum sse_kind kind, const char *kms_arn,
                const char grants[TABLE_GRANTS][GRANT_ID_SIZE]);
-// The new table key is made, its wrapped forms are in t->other: the clock runs.
-void sse_prepared(struct table_info *t, int64_t now_ns);
+// The new table key is made, its wrapped forms are in t->other: what is left is a matter of time.
+void sse_prepared(struct table_info *t);
 // One step when phase_until_ns has come. True when t->other is the old key and its grants are now to be retired.
-bool sse_advance(struct table_info *t, int64_t now_ns, struct table_key *retire);
+bool sse_advance(struct table_info *t, struct table_key *retire);
 // Gives a change up that could not be prepared; the new key's grants are to be retired.
 void sse_abandon(struct table_info *t, struct table_key *retire);
 // When sse_advance() is due; INT64_MAX: never.

@@ -20,7 +20,7 @@ static bool advance(struct table_info *t, void *arg)
     struct phase *p = arg;
     if (sse_due(t) > p->now_ns)
         return false;
-    p->has_retire = sse_advance(t, p->now_ns, &p->retire);
+    p->has_retire = sse_advance(t, &p->retire);
     return true;
 }
 

@@ -34,26 +34,19 @@ static bool usable(struct work *w, const struct kms_reply *r, const char *what)
 
 // ---- a new table key: for a new table, or in the place of another ----
 
-struct made {
-    const struct table_key *key;
-    int64_t now_ns;
-};
-
 static bool keep_first_key(struct table_info *t, void *arg)
 {
-    const struct made *m = arg;
-    t->key = *m->key;
+    t->key = *(const struct table_key *)arg;
     t->status = TABLE_ACTIVE;
     return true;
 }
 
 static bool keep_other_key(struct table_info *t, void *arg)
 {
-    const struct made *m = arg;
     if (t->phase != SSE_PREPARING)
         return false;
-    t->other = *m->key;
-    sse_prepared(t, m->now_ns);
+    t->other = *(const struct table_key *)arg;
+    sse_prepared(t);
     return true;
 }
 
@@ -80,9 +73,8 @@ static void key_made(struct work *w, const struct table_info *t, struct table_ke
         work_retry_later(w);
         return;
     }
-    struct made m = {key, clock_now_ns(d->daemon->clock)};
     table_info_unref(
-        catalogue_change(d->catalogue, t, t->status == TABLE_CREATING ? keep_first_key : keep_other_key, &m));
+        catalogue_change(d->catalogue, t, t->status == TABLE_CREATING ? keep_first_key : keep_other_key, key));
     sse_work_commit(d);
     scheduler_wake(d->daemon->scheduler);
     w->failures = 0;

@@ -213,20 +213,22 @@ static void a_change_of_key_can_be_cut_off_anywhere(void **state)
     assert_string_equal(t->key.kms_arn, OLD_ARN);
     assert_int_equal(sse_due(t), INT64_MAX); // waits for KMS, not for the clock
 
+    t->sse_changed_ns = now;
     give_key(t, &t->other);
-    sse_prepared(t, now);
+    sse_prepared(t);
     t = crash(t);
     assert_string_equal(sse_status_text(t), "UPDATING");
     assert_string_equal(t->key.kms_arn, OLD_ARN);
     assert_int_equal(sse_due(t), now + SSE_OLD_SHOWN_NS);
 
-    assert_false(sse_advance(t, now += SSE_OLD_SHOWN_NS, &retire));
+    assert_false(sse_advance(t, &retire));
     t = crash(t);
     assert_string_equal(sse_status_text(t), "UPDATING");
     assert_string_equal(t->key.kms_arn, NEW_ARN);
     assert_int_equal(t->key.version, 2);
+    assert_int_equal(sse_due(t), now + SSE_OLD_SHOWN_NS + SSE_NEW_SHOWN_NS);
 
-    assert_true(sse_advance(t, now += SSE_NEW_SHOWN_NS, &retire));
+    assert_true(sse_advance(t, &retire));
     t = crash(t);
     assert_string_equal(sse_status_text(t), "ENABLED");
     assert_string_equal(retire.kms_arn, OLD_ARN);
@@ -259,11 +261,11 @@ static void under_the_owned_key_nothing_is_shown(void **state)
     assert_true(sse_shown(t));
     sse_begin(t, SSE_OWNED, "", (const char[TABLE_GRANTS][GRANT_ID_SIZE]){"", ""});
     assert_true(sse_shown(t));
-    sse_prepared(t, 0);
-    sse_advance(t, 1, &retire);
+    sse_prepared(t);
+    sse_advance(t, &retire);
     assert_true(sse_shown(t)); // Status UPDATING alone
     assert_int_equal(t->key.kind, SSE_OWNED);
-    sse_advance(t, 2, &retire);
+    sse_advance(t, &retire);
     assert_false(sse_shown(t));
     table_info_unref(t);
 }
@@ -276,9 +278,9 @@ static void a_new_key_heals_an_inaccessible_table(void **state)
     t->status = TABLE_INACCESSIBLE;
     t->inaccessible_ns = 5;
     sse_begin(t, SSE_KMS, NEW_ARN, (const char[TABLE_GRANTS][GRANT_ID_SIZE]){"", ""});
-    sse_prepared(t, 0);
+    sse_prepared(t);
     assert_int_equal(t->status, TABLE_INACCESSIBLE);
-    sse_advance(t, 1, &retire);
+    sse_advance(t, &retire);
     assert_int_equal(t->status, TABLE_ACTIVE);
     assert_int_equal(t->inaccessible_ns, 0);
     table_info_unref(t);
