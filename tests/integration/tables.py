@@ -69,7 +69,15 @@ def credentials_of(name):
     raise KeyError(name)
 
 
-# ---- tables ----
+# ---- keys and tables ----
+
+def without_table_keys(account=ACCOUNT):
+    """A key policy under which DynamoDB gets its grants, but no table key."""
+    root = {"Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "kms:*", **root},
+        {"Effect": "Deny", "Principal": "*", "Action": "kms:GenerateDataKey", "Resource": "*"}]})
+
 
 def unique(prefix="table"):
     return f"{prefix}-{uuid.uuid4().hex[:12]}"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from daemons import ACCOUNT, REGION, until
-from tables import (MANAGED, customer, definition, describe, invalid, make_table, put, refused, unique, until_active, until_gone, wire)
+from tables import (MANAGED, customer, definition, describe, invalid, make_table, put, refused, unique, until_active, until_gone, wire, without_table_keys)
 
 ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/"
 START = datetime.datetime(2026, 5, 20, 20, 45, tzinfo=datetime.timezone.utc)
@@ -356,14 +356,6 @@ def test_delete(house, dynamodb):
     make_table(dynamodb, name)
     assert describe(dynamodb, name)["TableId"] != identity
     assert "Item" not in dynamodb.get_item(TableName=name, Key={"pk": {"S": "a"}})
-
-
-def without_table_keys(account=ACCOUNT):
-    """A key policy under which DynamoDB gets its grants, but no table key."""
-    root = {"Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Resource": "*"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": "kms:*", **root},
-        {"Effect": "Deny", "Principal": "*", "Action": "kms:GenerateDataKey", "Resource": "*"}]})
 
 
 @pytest.fixture
