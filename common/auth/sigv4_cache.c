@@ -45,9 +45,10 @@ void sigv4_signing_key(struct span secret, struct span date, struct span region,
                        unsigned char out[32])
 {
     struct buf first;
-    buf_init(&first, 4096);
-    buf_append_str(&first, "AWS4");
-    buf_append_span(&first, secret);
+    buf_init(&first, secret.n + 4);
+    // A key from less than the whole secret would let in whoever knows less.
+    if (!buf_append_str(&first, "AWS4") || !buf_append_span(&first, secret))
+        abort();
     unsigned char a[SHA256_SIZE], b[SHA256_SIZE];
     hmac_sha256(buf_span(&first), date, a);
     hmac_sha256((struct span){(char *)a, sizeof a}, region, b);

@@ -621,6 +621,21 @@ static void test_open_mode(void **state)
 }
 
 // The cache must never answer with the key of a secret that is no longer valid, nor mix up neighbours in a full cache.
+// However long a secret is, all of it makes the key.
+static void test_long_secrets(void **state)
+{
+    (void)state;
+    char secret[6000];
+    memset(secret, 's', sizeof secret);
+    unsigned char key[32], other[32];
+    sigv4_signing_key((struct span){secret, sizeof secret}, SPAN("20150830"), SPAN("us-east-1"), SPAN("kms"), key);
+    sigv4_signing_key((struct span){secret, sizeof secret - 1}, SPAN("20150830"), SPAN("us-east-1"), SPAN("kms"),
+                      other);
+    assert_memory_not_equal(key, other, sizeof key);
+    sigv4_signing_key(SPAN(""), SPAN("20150830"), SPAN("us-east-1"), SPAN("kms"), other);
+    assert_memory_not_equal(key, other, sizeof key);
+}
+
 static void test_cache(void **state)
 {
     (void)state;
@@ -694,6 +709,7 @@ int main(void)
         cmocka_unit_test(test_session_tokens),
         cmocka_unit_test(test_query_form),
         cmocka_unit_test(test_open_mode),
+        cmocka_unit_test(test_long_secrets),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_no_cache_entries),
         cmocka_unit_test(test_regions),
