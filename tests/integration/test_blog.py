@@ -39,8 +39,6 @@ AND REPLACE(JSON_EXTRACT_SCALAR(requestparameters, '$.encryptionContext.aws:dyna
 ORDER BY eventtime
 LIMIT 1000;"""
 
-pytestmark = pytest.mark.xdist_group("blog")
-
 
 class Day:
     def __init__(self, house):
