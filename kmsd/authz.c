@@ -153,16 +153,23 @@ static const struct grant *find_grant(const struct authz_question *q, bool ident
     if (!q->key || q->operation == GRANT_NONE || q->key->grants.by_id.n == 0)
         return NULL;
     struct grant_search s = {q, false};
-    const struct str_map *context = search_context(q);
+    struct grant_query query = {
+        .operations = GRANT_BIT(q->operation) | (q->child ? q->child->operations : 0),
+        .context = search_context(q),
+        .source_arn = q->source_arn,
+    };
     const char *names[AUTHZ_NAMES_MAX];
     const struct grant *found = grant_by_token(q, identity_allows);
     size_t n = authz_names(q, names);
-    for (size_t i = 0; !found && i < n; i++)
-        found = grant_set_search(&q->key->grants, names[i], q->operation, context, grant_gives, &s);
+    for (size_t i = 0; !found && i < n; i++) {
+        query.principal = names[i];
+        found = grant_set_search(&q->key->grants, &query, grant_gives, &s);
+    }
     if (!found && identity_allows && q->caller->type != PRINCIPAL_SERVICE) {
         char root[64];
         snprintf(root, sizeof root, "arn:%s:iam::%s:root", arn_partition(span_of(q->key->region)), q->account);
-        found = grant_set_search(&q->key->grants, root, q->operation, context, grant_gives, &s);
+        query.principal = root;
+        found = grant_set_search(&q->key->grants, &query, grant_gives, &s);
     }
     return found;
 }

@@ -13,7 +13,7 @@
 #include "kmsd/key_spec.h"
 
 struct key;
-struct grantee;
+struct grant_pile;
 struct grant_bucket;
 
 enum grant_constraint {
@@ -39,9 +39,9 @@ struct grant {
 
     // Private to grant_set.c.
     unsigned char fingerprint[32];
-    struct grantee *node;
+    struct grant_pile *pile;
     struct grant_bucket *bucket;
-    struct grant *node_prev, *node_next;
+    struct grant *pile_prev, *pile_next;
     struct grant *bucket_prev, *bucket_next;
     UT_hash_handle hh; // named grants by fingerprint
     // Private to keyring.c.

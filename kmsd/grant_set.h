@@ -1,6 +1,7 @@
 // The grants of one key, found by id, by what they say, and by what a call asks. Made for tens of thousands of grants
-// to one grantee (a table service has two a table): a grant hangs under one pair of its context constraint, the one
-// that fewest others hang under, and a call looks only under the pairs that it brings.
+// to one grantee (a table service has two a table): grants of a grantee lie apart by their operations and their
+// SourceArn, and each hangs under one pair of its context constraint, the one that fewest others hang under. A call
+// looks only where its operation is allowed, for its own SourceArn, and under the pairs that it brings.
 #pragma once
 
 #include <stdbool.h>
@@ -27,9 +28,14 @@ struct grant *grant_set_same(const struct grant_set *s, const struct grant *g);
 // Grants in order of id, from the first whose id is behind `after` (NULL: from the start).
 size_t grant_set_after(const struct grant_set *s, const unsigned char *after);
 
-// Calls visit(arg, grant) for grants to this principal that have the operation and may fit the context, until it
-// returns true; then that grant is returned. For operations that are not matched against a context, context is NULL and
-// all the principal's grants are visited; CreateGrant gives the child's context.
-const struct grant *grant_set_search(const struct grant_set *s, const char *principal, enum grant_operation operation,
-                                     const struct str_map *context, bool (*visit)(void *arg, const struct grant *g),
-                                     void *arg);
+// What a call asks.
+struct grant_query {
+    const char *principal;
+    uint32_t operations;           // GRANT_BIT()s that the grant must have, all of them
+    const struct str_map *context; // NULL: the operation is not matched against one. CreateGrant: the child's
+    const char *source_arn;        // NULL: none
+};
+
+// Calls visit(arg, grant) for grants that may fit until it returns true; then that grant is returned.
+const struct grant *grant_set_search(const struct grant_set *s, const struct grant_query *query,
+                                     bool (*visit)(void *arg, const struct grant *g), void *arg);

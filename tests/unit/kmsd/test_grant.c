@@ -208,24 +208,84 @@ static void test_set(void **state)
     }
     struct str_pair asked[] = {PAIR("Subscriber", "111122223333"), PAIR("TABLE", "table-1777"), PAIR("more", "x")};
     struct str_map context = {asked, 3, true};
-    const char *who = "arn:aws:iam::111122223333:role/r";
-    assert_ptr_equal(grant_set_search(&set, who, GRANT_DECRYPT, &context, any, &context), wanted);
-    assert_null(grant_set_search(&set, who, GRANT_SIGN, &context, any, &context));
-    assert_null(grant_set_search(&set, "arn:aws:iam::111122223333:role/q", GRANT_DECRYPT, &context, any, &context));
+    struct grant_query q = {"arn:aws:iam::111122223333:role/r", GRANT_BIT(GRANT_DECRYPT), &context, NULL};
+    assert_ptr_equal(grant_set_search(&set, &q, any, &context), wanted);
+    q.operations = GRANT_BIT(GRANT_DECRYPT) | GRANT_BIT(GRANT_SIGN);
+    assert_null(grant_set_search(&set, &q, any, &context));
+    q = (struct grant_query){"arn:aws:iam::111122223333:role/q", GRANT_BIT(GRANT_DECRYPT), &context, NULL};
+    assert_null(grant_set_search(&set, &q, any, &context));
+    q.principal = "arn:aws:iam::111122223333:role/r";
     assert_ptr_equal(grant_set_find(&set, wanted->id), wanted);
     assert_ptr_equal(grant_set_same(&set, wanted), wanted);
     assert_int_equal(set.by_id.n, 3000);
     grant_set_remove(&set, wanted);
-    assert_null(grant_set_search(&set, who, GRANT_DECRYPT, &context, any, &context));
+    assert_null(grant_set_search(&set, &q, any, &context));
     assert_int_equal(set.by_id.n, 2999);
     grant_set_done(&set);
     assert_null(set.grantees);
     assert_null(set.named);
 }
 
+struct visits {
+    const struct grant *wanted;
+    int n;
+};
+
+static bool count(void *arg, const struct grant *g)
+{
+    struct visits *v = arg;
+    v->n++;
+    return g == v->wanted;
+}
+
+static struct grant *plain(int i, enum grant_operation operation, const char *source_arn)
+{
+    struct grant *g = full();
+    free(g->source_arn);
+    g->source_arn = source_arn ? strdup(source_arn) : NULL;
+    enc_context_free(&g->context);
+    g->constraint = GRANT_UNCONSTRAINED;
+    g->operations = GRANT_BIT(operation);
+    memset(g->id, 0, sizeof g->id);
+    memcpy(g->id, &i, sizeof i);
+    grant_fingerprint(g, g->fingerprint);
+    return g;
+}
+
+// A call does not look at the thousands of grants that allow something else, or are for another source.
+static void test_search_looks_only_where_it_may_find(void **state)
+{
+    (void)state;
+    struct grant_set set = {0};
+    struct grant *decrypts = plain(1, GRANT_DECRYPT, NULL), *sourced = plain(2, GRANT_DESCRIBE_KEY, "arn:aws:s3:::one");
+    static const struct str_map no_context;
+    struct grant_query q = {"arn:aws:iam::111122223333:role/r", GRANT_BIT(GRANT_DECRYPT), &no_context, NULL};
+    grant_set_add(&set, decrypts);
+    grant_set_add(&set, sourced);
+    for (int i = 3; i < 1000; i++) {
+        char source[32];
+        snprintf(source, sizeof source, "arn:aws:s3:::%d", i);
+        grant_set_add(&set, plain(i, i % 2 ? GRANT_ENCRYPT : GRANT_DESCRIBE_KEY, i % 2 ? NULL : source));
+    }
+    struct visits v = {decrypts, 0};
+    assert_ptr_equal(grant_set_search(&set, &q, count, &v), decrypts);
+    assert_int_equal(v.n, 1);
+    q = (struct grant_query){q.principal, GRANT_BIT(GRANT_DESCRIBE_KEY), NULL, "arn:aws:s3:::one"};
+    v = (struct visits){sourced, 0};
+    assert_ptr_equal(grant_set_search(&set, &q, count, &v), sourced);
+    assert_int_equal(v.n, 1);
+    q.source_arn = NULL;
+    v = (struct visits){NULL, 0};
+    assert_null(grant_set_search(&set, &q, count, &v));
+    assert_int_equal(v.n, 0);
+    grant_set_done(&set);
+    assert_null(set.grantees);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_search_looks_only_where_it_may_find),
         cmocka_unit_test(test_operations_and_contexts),
         cmocka_unit_test(test_source_arn),
         cmocka_unit_test(test_children_are_no_wider),
