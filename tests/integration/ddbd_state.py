@@ -90,21 +90,29 @@ def forms_of(secret):
             *(b.translate(bytes.maketrans(b"+/", b"-_")) for b in base64s)]
 
 
-def memory_has(pid, secrets):
+def _resident(pid):
+    """Ranges of readable memory that is there; a sanitizer's shadow (terabytes, nearly all of it empty) is left out."""
+    ranges, now = [], None
+    with open(f"/proc/{pid}/smaps") as lines:
+        for line in lines:
+            words = line.split()
+            if "-" in words[0] and not words[0].endswith(":"):
+                now = [int(x, 16) for x in words[0].split("-")] if "r" in words[1] and "[v" not in line else None
+            elif words[0] == "Rss:" and now and int(words[1]) and now[1] - now[0] < 1 << 32:
+                ranges.append(now)
+    return ranges
+
+
+def memory_has(pid, secrets, chunk=1 << 24, overlap=64):
     """Which of the byte strings the process's memory holds."""
     found = set()
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
-        for line in maps:
-            where, rights = line.split()[:2]
-            if "r" not in rights or "[v" in line:
-                continue
-            start, end = (int(x, 16) for x in where.split("-"))
-            try:
-                memory.seek(start)
-                content = memory.read(end - start)
-            except OSError:
-                continue
-            found |= {s for s in secrets if s in content}
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for start, end in _resident(pid):
+            for at in range(start, end, chunk):
+                try:
+                    memory.seek(at)
+                    content = memory.read(min(chunk + overlap, end - at))
+                except OSError:
+                    continue
+                found |= {s for s in secrets if s in content}
     return found
-
-
