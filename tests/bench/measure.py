@@ -1,4 +1,7 @@
-"""The measurements of tests/bench/run: starts the servers, makes signed requests, lets wrk send them, prints ratios."""
+"""The measurements of tests/bench/run: starts the servers, makes signed requests, lets wrk send them, prints ratios.
+
+A house whose keyring is full shows what many keys and grants cost a call and the start.
+"""
 import argparse
 import base64
 import contextlib
@@ -10,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 
 import botocore.auth
@@ -23,6 +27,7 @@ from daemons import ACCOUNT, REGION, House, until  # noqa: E402
 # The server has one processor, wrk the other.
 SERVER_CPU, CLIENT_CPU = "0", "1"
 VARIANTS = 200  # different requests that wrk takes in turn
+FULL_KEYS, FULL_GRANTS = 100000, 50000  # the grants are one key's
 KEY, SECRET = "AKIABENCHBENCHBENCH1", "bench-secret-of-this-file-only"
 ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["kms:*", "dynamodb:*"], "Resource": "*"}]}
 PRINCIPALS = {"accounts": {ACCOUNT: {"users": {"bench": {
@@ -83,29 +88,39 @@ class Baseline:
             return urllib.request.urlopen(self.url, data=b"{}").status == 200
 
 
+# As ddbd's: the grants of a full keyring are for such contexts.
+CONTEXTS = [{"aws:dynamodb:tableName": f"table-{i}", "aws:dynamodb:subscriberId": ACCOUNT} for i in range(VARIANTS)]
+
+
+def data_keys(url, key, *signer):
+    return [signed("kms", url, "GenerateDataKey", {"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": c}, *signer)
+            for c in CONTEXTS]
+
+
+def service_signer(house):
+    service = json.loads((house.folder / "service-credentials").read_text())
+    return service["accessKeyId"], service["secretAccessKey"], [("x-amz-source-account", ACCOUNT)]
+
+
 def kms_cases(house, label):
     """name -> requests"""
     url = house.kmsd.url
     kms = house.kms(KEY, SECRET)
     key = kms.create_key()["KeyMetadata"]
-    cases = {}
-    contexts = [{"bench": str(i)} for i in range(VARIANTS)]
-    cases[f"GenerateDataKey {label}"] = [
-        signed("kms", url, "GenerateDataKey", {"KeyId": key["KeyId"], "KeySpec": "AES_256", "EncryptionContext": c})
-        for c in contexts]
     blobs = [kms.generate_data_key(KeyId=key["KeyId"], KeySpec="AES_256", EncryptionContext=c)["CiphertextBlob"]
-             for c in contexts]
-    cases[f"Decrypt {label}"] = [
-        signed("kms", url, "Decrypt", {"CiphertextBlob": base64.b64encode(b).decode(), "EncryptionContext": c})
-        for b, c in zip(blobs, contexts)]
+             for c in CONTEXTS]
     kms.create_grant(KeyId=key["KeyId"], GranteePrincipal=f"dynamodb.{REGION}.amazonaws.com",
                      Operations=["GenerateDataKey"], RetiringPrincipal=f"dynamodb.{REGION}.amazonaws.com")
-    service = json.loads((house.folder / "service-credentials").read_text())
-    cases[f"GenerateDataKey by grant {label}"] = [
-        signed("kms", url, "GenerateDataKey", {"KeyId": key["Arn"], "KeySpec": "AES_256", "EncryptionContext": c},
-               service["accessKeyId"], service["secretAccessKey"], [("x-amz-source-account", ACCOUNT)])
-        for c in contexts]
-    return cases
+    return {f"GenerateDataKey {label}": data_keys(url, key["KeyId"]),
+            f"Decrypt {label}": [signed("kms", url, "Decrypt", {"CiphertextBlob": base64.b64encode(b).decode(),
+                                                                "EncryptionContext": c})
+                                 for b, c in zip(blobs, CONTEXTS)],
+            f"GenerateDataKey by grant {label}": data_keys(url, key["Arn"], *service_signer(house))}
+
+
+def full_cases(house, arn):
+    return {"GenerateDataKey full": data_keys(house.kmsd.url, arn.rpartition("/")[2]),
+            "GenerateDataKey by grant full": data_keys(house.kmsd.url, arn, *service_signer(house))}
 
 
 def table_cases(house):
@@ -125,33 +140,57 @@ def table_cases(house):
     return {"PutItem encrypted": put, "GetItem encrypted": get}
 
 
-def start_house(stack, folder, *kmsd):
+def make_house(stack, folder, *kmsd):
     house = House(folder, kmsd=["--workers=1", "--log-level=warn", *kmsd], ddbd=["--workers=1", "--log-level=warn"],
                   principals=PRINCIPALS)
     stack.callback(house.abandon)
-    house.start()
+    return house
+
+
+def start_house(stack, folder, *kmsd):
+    house = make_house(stack, folder, *kmsd).start()
     pin(house.kmsd.process)
     pin(house.ddbd.process)
     return house
 
 
+def start_full_house(stack, folder):
+    """The house, the ARN of the key with the grants, and how many seconds kmsd took to listen."""
+    house = make_house(stack, folder, "--trail-sync=interval")
+    arn = subprocess.run([ROOT / "build/tests/bench/fill_keyring", folder / "kmsd/state", str(FULL_KEYS),
+                          str(FULL_GRANTS), ACCOUNT, REGION], check=True, capture_output=True, text=True).stdout.strip()
+    begin = time.monotonic()
+    house.start(ddbd=False)
+    seconds = time.monotonic() - begin
+    pin(house.kmsd.process)
+    return house, arn, seconds
+
+
 def prepare(stack, folder):
-    """[(name, url, script)], daemons"""
+    """[(name, url, script)], daemons, seconds that the start with a full keyring took"""
     baseline = Baseline()
     stack.callback(baseline.process.kill)
     always = start_house(stack, folder / "always", "--trail-sync=always")
     interval = start_house(stack, folder / "interval", "--trail-sync=interval")
+    full, arn, seconds = start_full_house(stack, folder / "full")
     cases = [("evhttp", baseline.url,
               [signed("kms", baseline.url, "GenerateDataKey", {"KeyId": "bench", "KeySpec": "AES_256"})])]
     for house, label in ((always, "always"), (interval, "interval")):
         cases += [(name, house.kmsd.url, requests) for name, requests in kms_cases(house, label).items()]
+    cases += [(name, full.kmsd.url, requests) for name, requests in full_cases(full, arn).items()]
     cases += [(name, interval.ddbd.url, requests) for name, requests in table_cases(interval).items()]
     scripts = []
     for i, (name, url, requests) in enumerate(cases):
         path = folder / f"case{i}.lua"
         write_script(path, requests)
         scripts.append((name, url, path))
-    return scripts, {"kmsd": interval.kmsd, "ddbd": interval.ddbd}
+    return scripts, {"kmsd": interval.kmsd, "ddbd": interval.ddbd, "kmsd, full": full.kmsd}, seconds
+
+
+def show_ratio(label, figures, base):
+    ratios = [f / b for f, b in zip(figures, base)]
+    print(f"  {label:34}{statistics.median(figures):12.0f}{min(ratios):24.2f}{statistics.median(ratios):9.2f}"
+          f"{max(ratios):9.2f}")
 
 
 def show(results, names, connections):
@@ -159,10 +198,13 @@ def show(results, names, connections):
     for c in connections:
         print(f"{c} connection{'s' if c > 1 else ''}")
         for name in names:
-            figures = results[name, c]
-            ratios = [f / b for f, b in zip(figures, results["evhttp", c])]
-            print(f"  {name:34}{statistics.median(figures):12.0f}{min(ratios):24.2f}{statistics.median(ratios):9.2f}"
-                  f"{max(ratios):9.2f}")
+            show_ratio(name, results[name, c], results["evhttp", c])
+    full = [n for n in names if n.endswith(" full") and n.removesuffix("full") + "interval" in names]
+    if full:
+        print(f"{FULL_KEYS} keys, {FULL_GRANTS} grants on the key: ratio to an empty keyring")
+    for c in connections:
+        for name in full:
+            show_ratio(f"{name} {c}", results[name, c], results[name.removesuffix("full") + "interval", c])
 
 
 def main():
@@ -176,7 +218,7 @@ def main():
     connections = [int(c) for c in options.connections.split(",")]
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        cases, daemons = prepare(stack, folder)
+        cases, daemons, full_start = prepare(stack, folder)
         cases = [c for c in cases if c[0] == "evhttp" or options.only in c[0]]
         idle = {name: daemon.memory_kib() for name, daemon in daemons.items()}
         results = {(name, c): [] for name, _, _ in cases for c in connections}
@@ -186,6 +228,7 @@ def main():
                     results[name, c].append(wrk(url, script, c, options.seconds))
             print(f"round {round_number + 1} of {options.rounds} done", file=sys.stderr)
         show(results, [name for name, _, _ in cases], connections)
+        print(f"start with the full keyring: {full_start * 1000:.0f} ms")
         for name, daemon in daemons.items():
             print(f"memory of {name}: {idle[name] / 1024:.1f} MiB before, {daemon.memory_kib() / 1024:.1f} MiB after the load")
         if options.json:
