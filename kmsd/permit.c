@@ -99,10 +99,14 @@ const struct fault *permit_ask(struct call *call, const struct authz_question *q
     call->decision = d;
     if (decision_allows(&d))
         return NULL;
+    // Whether another account's key is there, or what its policy says, is not for this caller to know.
+    struct decision told = d;
     bool foreign = q->key && strcmp(q->key->account, call->account) != 0;
-    if (by_ciphertext && foreign && d.reason == DECISION_NO_RESOURCE_POLICY)
-        return permit_unknown(call, NULL);
-    return permit_deny(call, &d, q->action, by_ciphertext ? NULL : q->resource);
+    if (foreign && (d.reason == DECISION_NO_RESOURCE_POLICY || d.reason == DECISION_DENY_RESOURCE_POLICY))
+        told.reason = DECISION_UNKNOWN_RESOURCE;
+    const struct fault *fault = permit_deny(call, &told, q->action, by_ciphertext ? NULL : q->resource);
+    call->decision = d;
+    return fault;
 }
 
 const struct fault *permit_state(struct call *call, const struct key *key)
