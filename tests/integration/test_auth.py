@@ -236,6 +236,14 @@ def test_session_tokens(either):
     assert alice().set(X_Amz_Security_Token=token).sign().refusal(either) == UNRECOGNIZED, "a user has none"
 
 
+def test_a_long_token(make_house):
+    principals = copy.deepcopy(PRINCIPALS)
+    key = principals["accounts"][ACCOUNT]["roles"]["app"]["sessions"][0]["accessKey"]
+    key["token"] = "t" * 4096
+    house = make_house(ddbd=False, principals=principals)
+    assert allowed(house.kms(key["id"], key["secret"], key["token"]).list_keys)
+
+
 # ---- open: strangers ----
 
 def test_twelve_digits_are_an_accounts_root(house):

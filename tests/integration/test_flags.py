@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from asking import PRINCIPALS, as_, opened
+from asking import PRINCIPALS, Raw, as_, opened
 from conftest import VIRTUAL
 from daemons import ACCOUNT, ROOT, Daemon, House, program, until
 
@@ -163,6 +163,17 @@ def test_where_state_lives_by_default(tmp_path):
             daemon.terminate()
             daemon.communicate(timeout=30)
         assert daemon.returncode == 0
+
+
+def test_the_principals_of_the_tree_are_an_example_that_works(make_house):
+    house = make_house(kmsd=["--auth=strict"], ddbd_args=["--auth=strict"],
+                       principals=(ROOT / "config/principals.json").read_text())
+    accounts = json.loads((ROOT / "config/principals.json").read_text())["accounts"]
+    keys = [k for a in accounts.values() for u in a.get("users", {}).values() for k in u.get("accessKeys", [])]
+    assert keys
+    for key in keys:
+        code = Raw(key=key["id"], secret=key["secret"]).sign().send(house)[2].get("__type", "ok")
+        assert code in ("ok", "AccessDeniedException")
 
 
 # ---- addresses ----

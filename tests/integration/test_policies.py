@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from asking import (ARNS, KEYS, PRINCIPALS, ROLE_ARNS, allowed, as_, code, opened, refused, service_client)
+from asking import ARNS, KEYS, PRINCIPALS, ROLE_ARNS, allowed, as_, code, method, opened, refused, service_client
 from conftest import VIRTUAL
 from daemons import ACCOUNT, REGION, House
 
@@ -49,6 +49,8 @@ def denied(who, action, resource, why):
     return ("AccessDeniedException", f"User: {ARNS[who]} is not authorized to perform: {action} on resource: {resource} "
             + {"identity": f"because no identity-based policy allows the {action} action",
                "resource": f"because no resource-based policy allows the {action} action",
+               "unknown": "because the resource does not exist in this Region, no resource-based policies allow access, or "
+                          "a resource-based policy explicitly denies access",
                "identity deny": "with an explicit deny in an identity-based policy",
                "resource deny": "with an explicit deny in a resource-based policy"}[why])
 
@@ -109,7 +111,6 @@ def test_sentences(house, root):
     key = key_with(root, TO_ACCOUNT)
     assert refused(as_(house, "bob").encrypt, KeyId=key, Plaintext=b"x") == denied("bob", "kms:Encrypt", key, "identity")
     assert refused(as_(house, "idle").describe_key, KeyId=key) == denied("idle", "kms:DescribeKey", key, "identity")
-    assert refused(as_(house, "dave").encrypt, KeyId=key, Plaintext=b"x") == denied("dave", "kms:Encrypt", key, "resource")
     closed = key_with(root, allow(ARNS["carol"]))
     assert refused(as_(house, "alice").encrypt, KeyId=closed, Plaintext=b"x") == denied(
         "alice", "kms:Encrypt", closed, "resource")
@@ -140,12 +141,35 @@ def test_a_denied_caller_does_not_learn_the_keys_state(house, root):
     assert code(as_(house, "bob").encrypt, KeyId=key, Plaintext=b"x") == "AccessDeniedException"
 
 
-def test_keys_of_others_cannot_be_told_from_none(house):
+def test_keys_of_others_cannot_be_told_from_none(house, root):
     dave = as_(house, "dave")
-    there = key_with(as_(house, "root"), allow(ARNS["carol"]))
+    there = [key_with(root, allow(ARNS["carol"])), key_with(root, TO_ACCOUNT), key_with(root, deny("*", "kms:*"))]
     none = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-1111-2222-3333-444444444444"
-    for call, more in ((dave.describe_key, {}), (dave.encrypt, {"Plaintext": b"x"}), (dave.disable_key, {})):
-        assert code(call, KeyId=there, **more) == code(call, KeyId=none, **more) == "AccessDeniedException"
+    for action, more in (("DescribeKey", {}), ("Encrypt", {"Plaintext": b"x"}), ("DisableKey", {})):
+        for key in [*there, none]:
+            assert refused(method(dave, action), KeyId=key, **more) == denied("dave", f"kms:{action}", key, "unknown")
+
+
+def test_calls_across_accounts(house, root):
+    """A key policy may let another account's principals use a key, also by its alias, but not manage it."""
+    key = key_with(root, TO_ACCOUNT, allow(ARNS["dave"]))
+    alias = key.split(":key/")[0] + ":alias/shared"
+    root.create_alias(AliasName="alias/shared", TargetKeyId=key)
+    dave = as_(house, "dave")
+    blob = dave.encrypt(KeyId=alias, Plaintext=b"x")["CiphertextBlob"]
+    assert dave.decrypt(CiphertextBlob=blob)["KeyId"] == key
+    assert dave.describe_key(KeyId=alias)["KeyMetadata"]["Arn"] == key
+    made = dave.create_grant(KeyId=key, GranteePrincipal=BOB, Operations=["Decrypt"])
+    assert [g["IssuingAccount"] for g in dave.list_grants(KeyId=key)["Grants"]] == [ARNS["other root"]]
+    dave.revoke_grant(KeyId=key, GrantId=made["GrantId"])
+    for action, more in (("DisableKey", {}), ("EnableKey", {}), ("ScheduleKeyDeletion", {}), ("CancelKeyDeletion", {}),
+                         ("UpdateKeyDescription", {"Description": "x"}), ("GetKeyPolicy", {}), ("ListKeyPolicies", {}),
+                         ("PutKeyPolicy", {"Policy": policy(TO_ACCOUNT)}), ("ListResourceTags", {}),
+                         ("TagResource", {"Tags": []}), ("UntagResource", {"TagKeys": []}), ("ListAliases", {})):
+        assert code(method(dave, action), KeyId=key, **more) == "AccessDeniedException", action
+    assert code(dave.create_alias, AliasName="alias/mine", TargetKeyId=key) == "AccessDeniedException"
+    none = alias.replace("shared", "none")
+    assert refused(dave.describe_key, KeyId=none) == denied("dave", "kms:DescribeKey", none, "unknown")
 
 
 # ---- the parts of statements ----
