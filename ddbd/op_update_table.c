@@ -11,7 +11,8 @@
 #define INVALID "One or more parameter values were invalid: "
 #define IN_USE "Attempt to change a resource which is still in use: "
 
-static const char *const unbuilt[] = {"GlobalSecondaryIndexUpdates",
+static const char *const unbuilt[] = {"AttributeDefinitions", // of use for new indexes only
+                                      "GlobalSecondaryIndexUpdates",
                                       "StreamSpecification",
                                       "ReplicaUpdates",
                                       "TableClass",

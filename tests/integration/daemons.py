@@ -50,15 +50,16 @@ class Daemon:
         self.process = None
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def start(self, wait=True, extra=()):
+    def start(self, wait=True, extra=(), attempts=100):
         given = [a for a in self.arguments if a.startswith("--listen")]
         listen = [] if given else [f"--listen=127.0.0.1:{self.port}"]
         self.log_start = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([program(self.name), *listen, *self.arguments, *extra], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)
-        if wait:
-            self.wait_ready()
+        if wait and not self.wait_ready():
+            assert attempts, self.log_text()
+            return self.start(wait, extra, attempts - 1)
         return self
 
     def log_text(self):
@@ -67,12 +68,19 @@ class Daemon:
             return log.read().decode(errors="replace")
 
     def wait_ready(self):
+        """False when a port that was this daemon's before its restart is somebody else's for the moment."""
         def ready():
             if self.process.poll() is not None:
+                if self.port and "Address already in use" in self.log_text():
+                    time.sleep(0.1)
+                    return -1
                 raise AssertionError(f"{self.name} ended with {self.process.returncode}:\n{self.log_text()}")
             found = re.search(r"listening on http://[^\s]*:(\d+)", self.log_text())
             return found and int(found.group(1))
-        self.port = until(ready, f"{self.name} to listen")
+        port = until(ready, f"{self.name} to listen")
+        if port > 0:
+            self.port = port
+        return port > 0
 
     @property
     def url(self):

@@ -227,6 +227,28 @@ def test_sizes_to_the_byte(dynamodb, table, value, size):
     assert "Item size" in invalid(dynamodb.put_item, TableName=table, Item=item(rest + 1))
 
 
+@pytest.mark.parametrize("character", ["\x01", "\"", "漢", "😀", "\u2028"])
+def test_biggest_items_of_awkward_characters(dynamodb, table, character):
+    """Six bytes of JSON for one of the item's, on the way in and out."""
+    item = {"pk": {"S": "awkward"}, "x": {"S": character * ((ITEM_MAX - 10) // len(character.encode()))}}
+    dynamodb.put_item(TableName=table, Item=item)
+    assert dynamodb.get_item(TableName=table, Key={"pk": item["pk"]})["Item"] == item
+    item["x"] = {"B": random.Random(1).randbytes(ITEM_MAX - 10)}
+    dynamodb.put_item(TableName=table, Item=item)
+    assert dynamodb.put_item(TableName=table, Item=item, ReturnValues="ALL_OLD")["Attributes"] == item
+
+
+def test_more_than_the_cache_holds(dynamodb):
+    """30 MB in one table: pages leave the cache, the log is folded in while it is read."""
+    name = make_table(dynamodb)
+    text = lambda i: f"{i} " * (100_000 // len(f"{i} "))
+    for i in range(300):
+        dynamodb.put_item(TableName=name, Item={"pk": {"S": str(i)}, "x": {"S": text(i)}})
+    for i in random.Random(3).sample(range(300), 100):
+        assert dynamodb.get_item(TableName=name, Key={"pk": {"S": str(i)}})["Item"]["x"]["S"] == text(i)
+    assert describe(dynamodb, name)["ItemCount"] == 300
+
+
 def test_nesting(dynamodb, table):
     def nested(levels):
         value = {"S": "x"}

@@ -146,6 +146,18 @@ def test_another_lifetime(lab, ttl, before, after):
     assert lab.decrypts() == [ALICE]
 
 
+def test_the_clock_is_set_back(lab):
+    """What was cached in what is now the future is asked anew, not kept for ever."""
+    lab = lab()
+    lab.read()
+    lab.house.clock(set="2026-05-20T12:00:00Z")
+    lab.read()
+    lab.house.clock(advance=299)
+    lab.read()
+    lab.house.clock(set="2026-05-21T12:00:00Z")
+    assert lab.decrypts() == [ALICE, ALICE]
+
+
 # ---- many at once ----
 
 @pytest.mark.concurrency
@@ -323,6 +335,25 @@ def test_the_cache_expires_while_kmsd_is_away(make_house):
     house.kmsd.start()
     until(lambda: not fails(), "reading again")
     assert get(dynamodb, name, "a") == {"x": "1"}
+
+
+def test_ddbd_is_there_before_kmsd(make_house):
+    """And makes the service's credential, which kmsd then finds. Tables under the owned key need no kmsd."""
+    house = make_house(start=False)
+    house.kmsd.start()
+    house.kmsd.terminate()  # the port is known now
+    (house.folder / "service-credentials").unlink()
+    house.start_ddbd()
+    dynamodb = house.dynamodb()
+    name = make_table(dynamodb)
+    put(dynamodb, name, "a", x="1")
+    assert house.ddbd.get("/_ddbd/health")["kms"] == "unreachable"
+    house.kmsd.start()
+    until(lambda: house.ddbd.get("/_ddbd/health")["kms"] == "reachable", "ddbd to see kmsd")
+    other = make_table(dynamodb, sse=MANAGED)
+    put(dynamodb, other, "a", x="2")
+    assert get(dynamodb, name, "a") == {"x": "1"} and get(dynamodb, other, "a") == {"x": "2"}
+    assert {e["requestParameters"]["tableName"] for e in house.trail("CreateTable")} == {name, other}
 
 
 def test_callers_who_hang_up_while_kmsd_hangs(lab):

@@ -139,6 +139,29 @@ def test_grants_of_a_table(lab):
     until(lambda: lab.grants(key) == [], "the grants to be retired")
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_grants_that_take_their_time(make_house, killed):
+    """kmsd --grant-delay: the grant token makes up for it, and after a crash the table waits until the grant is visible."""
+    lab = Lab(make_house(kmsd=["--grant-delay=120s"]))
+    if not killed:
+        name = make_table(lab.dynamodb, sse=customer(lab.keys[0]))
+    else:
+        key = lab.keys[0]
+        lab.kms.put_key_policy(KeyId=key, Policy=without_table_keys())
+        name = unique()
+        lab.dynamodb.create_table(**definition(name, SSESpecification=customer(key)))
+        lab.house.ddbd.kill()
+        lab.kms.put_key_policy(KeyId=key, Policy=without_table_keys().replace("kms:GenerateDataKey", "kms:ReEncryptFrom"))
+        lab.house.ddbd.start()
+        assert describe(lab.dynamodb, name)["TableStatus"] == "CREATING"
+        lab.house.clock(advance=121)
+        until_active(lab.dynamodb, name)
+    put(lab.dynamodb, name, "a", x="1")
+    lab.change(name, customer(lab.keys[1]))
+    assert lab.done(name)["KMSMasterKeyArn"] == arn_of(lab.keys[1])
+    assert get(lab.dynamodb, name, "a") == {"x": "1"}
+
+
 # ---- the phases ----
 
 def old_new(lab, old, new):

@@ -245,6 +245,26 @@ def test_list_tables(house):
     assert dynamodb.list_tables(ExclusiveStartTableName="zzz")["TableNames"] == []
 
 
+def test_many_tables(house):
+    dynamodb = house.dynamodb(key="555566667777")
+    names = [f"table{i:03}" for i in range(103)]
+    for name in names:
+        dynamodb.create_table(**definition(name))
+    page = dynamodb.list_tables()
+    assert (page["TableNames"], page["LastEvaluatedTableName"]) == (names[:100], names[99])
+    assert dynamodb.list_tables(ExclusiveStartTableName=names[99])["TableNames"] == names[100:]
+
+
+@pytest.mark.parametrize("sse", [None, MANAGED], ids=["owned", "managed"])
+def test_longest_and_shortest_names(dynamodb, sse):
+    for name in ("L" * 251 + unique()[-4:], "a-1"):
+        make_table(dynamodb, name, sse=sse)
+        put(dynamodb, name, "a", x="1")
+        assert dynamodb.get_item(TableName=ARN + name, Key={"pk": {"S": "a"}})["Item"]["x"] == {"S": "1"}
+        dynamodb.delete_table(TableName=name)
+        until_gone(dynamodb, name)
+
+
 @pytest.mark.parametrize("parameters, message", [
     ({"Limit": 0}, constraint("limit", "have value greater than or equal to 1", "0")),
     ({"Limit": 101}, constraint("limit", "have value less than or equal to 100", "101")),
@@ -446,6 +466,34 @@ def test_every_other_operation_of_the_api_says_so(house, dynamodb):
         reply = wire(house, operation, {"TableName": "abc"})
         assert (reply.status, reply.type) == (400, "UnsupportedOperationException"), operation
         assert operation in reply.message
+
+
+UNDERSTOOD = {
+    "CreateTable": {"TableName", "AttributeDefinitions", "KeySchema", "BillingMode", "ProvisionedThroughput", "SSESpecification",
+                    "DeletionProtectionEnabled", "TableClass", "Tags"},
+    "UpdateTable": {"TableName", "BillingMode", "ProvisionedThroughput", "SSESpecification", "DeletionProtectionEnabled"},
+    "PutItem": {"TableName", "Item", "ReturnValues", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics",
+                "ReturnValuesOnConditionCheckFailure"},
+    "DeleteItem": {"TableName", "Key", "ReturnValues", "ReturnConsumedCapacity", "ReturnItemCollectionMetrics",
+                   "ReturnValuesOnConditionCheckFailure"},
+    "GetItem": {"TableName", "Key", "ConsistentRead", "ReturnConsumedCapacity"},
+}
+
+
+@pytest.mark.parametrize("operation", UNDERSTOOD)
+def test_every_other_parameter_of_the_api_is_refused(house, dynamodb, operation):
+    """By the public model: what is not understood is never as if it had not been said."""
+    name = make_table(dynamodb)
+    item = {"pk": {"S": "a"}}
+    body = {"CreateTable": definition(), "UpdateTable": {"TableName": name, "DeletionProtectionEnabled": False},
+            "PutItem": {"TableName": name, "Item": item}}.get(operation, {"TableName": name, "Key": item})
+    value = {"string": "x", "boolean": True, "list": [], "map": {}, "structure": {}}
+    members = dynamodb.meta.service_model.operation_model(operation).input_shape.members
+    assert UNDERSTOOD[operation] <= set(members)
+    for member in set(members) - UNDERSTOOD[operation]:
+        reply = wire(house, operation, {**body, member: value[members[member].type_name]})
+        assert (reply.type, reply.message) == ("ValidationException", f"{INVALID}{member} is not supported by ddbd yet")
+        assert wire(house, operation, {**body, member: None, "TableName": "x;;"}).type == "ValidationException"
 
 
 @pytest.mark.parametrize("operation, target", [("Frobnicate", "DynamoDB_20120810"), ("ListTables", "DynamoDB_20111205"),
