@@ -115,15 +115,16 @@ def test_everything_at_once(house):
         kms, bob = house.kms(ACCOUNT), as_(house, "bob")
         mine = kms.create_key(Tags=[{"TagKey": "of", "TagValue": str(i)}])["KeyMetadata"]["KeyId"]
         for n in range(12):
-            blob = kms.encrypt(KeyId=mine, Plaintext=f"{i}/{n}".encode(), EncryptionContext={"n": str(n)})["CiphertextBlob"]
+            word, context = f"{i}/{n}".encode(), {"n": str(n)}
+            blob = kms.encrypt(KeyId=mine, Plaintext=word, EncryptionContext=context)["CiphertextBlob"]
+            sealed = {"CiphertextBlob": blob, "EncryptionContext": context}
             grant = kms.create_grant(KeyId=mine, GranteePrincipal=ARNS["bob"], Operations=["Decrypt"])
-            answer = bob.decrypt(CiphertextBlob=blob, EncryptionContext={"n": str(n)}, GrantTokens=[grant["GrantToken"]])
-            assert answer["Plaintext"] == f"{i}/{n}".encode()
+            assert bob.decrypt(GrantTokens=[grant["GrantToken"]], **sealed)["Plaintext"] == word
             kms.disable_key(KeyId=mine)
-            assert code(kms.decrypt, CiphertextBlob=blob, EncryptionContext={"n": str(n)}) == "DisabledException"
+            assert code(kms.decrypt, **sealed) == "DisabledException"
             kms.enable_key(KeyId=mine)
             kms.revoke_grant(KeyId=mine, GrantId=grant["GrantId"])
-            assert code(bob.decrypt, CiphertextBlob=blob, EncryptionContext={"n": str(n)}) == "AccessDeniedException"
+            assert code(bob.decrypt, **sealed) == "AccessDeniedException"
             # What all share changes under everybody's feet.
             step = (i + n) % 8
             if step == 0:
@@ -143,9 +144,9 @@ def test_everything_at_once(house):
                 kms.tag_resource(KeyId=shared, Tags=[{"TagKey": f"k{n}", "TagValue": str(i)}])
                 kms.list_resource_tags(KeyId=shared)
             elif step == 6:
-                sealed = may(kms.generate_data_key, *states, KeyId=shared, KeySpec="AES_256")
-                plain = sealed and may(kms.decrypt, *states, CiphertextBlob=sealed["CiphertextBlob"])
-                assert not plain or plain["Plaintext"] == sealed["Plaintext"]
+                made = may(kms.generate_data_key, *states, KeyId=shared, KeySpec="AES_256")
+                plain = made and may(kms.decrypt, *states, CiphertextBlob=made["CiphertextBlob"])
+                assert not plain or plain["Plaintext"] == made["Plaintext"]
             else:
                 kms.get_key_policy(KeyId=shared)
                 kms.list_keys(Limit=5)
@@ -196,16 +197,14 @@ def test_reloading_beside_calls(house):
     in_threads(THREADS, work)
 
 
+def everything(kms):
+    return pages(kms.list_aliases, "Aliases"), {
+        key: (kms.describe_key(KeyId=key)["KeyMetadata"], pages(kms.list_grants, "Grants", KeyId=key),
+              kms.list_resource_tags(KeyId=key)["Tags"], kms.get_key_policy(KeyId=key)["Policy"])
+        for key in (k["KeyId"] for k in pages(kms.list_keys, "Keys"))}
+
+
 def test_all_of_it_is_there_after_a_restart(house):
-    kms = house.kms(ACCOUNT)
-    before = {k["KeyId"]: (kms.describe_key(KeyId=k["KeyId"])["KeyMetadata"], pages(kms.list_grants, "Grants", KeyId=k["KeyId"]),
-                           kms.list_resource_tags(KeyId=k["KeyId"])["Tags"], kms.get_key_policy(KeyId=k["KeyId"])["Policy"])
-              for k in pages(kms.list_keys, "Keys")}
-    aliases = pages(kms.list_aliases, "Aliases")
+    before = everything(house.kms(ACCOUNT))
     house.kmsd.restart()
-    kms = house.kms(ACCOUNT)
-    assert before == {
-        k["KeyId"]: (kms.describe_key(KeyId=k["KeyId"])["KeyMetadata"], pages(kms.list_grants, "Grants", KeyId=k["KeyId"]),
-                     kms.list_resource_tags(KeyId=k["KeyId"])["Tags"], kms.get_key_policy(KeyId=k["KeyId"])["Policy"])
-        for k in pages(kms.list_keys, "Keys")}
-    assert pages(kms.list_aliases, "Aliases") == aliases
+    assert everything(house.kms(ACCOUNT)) == before
