@@ -1,8 +1,10 @@
 // Randomness. Ids come from one locked pool, filled by the operating system's generator or, when a seed asks for
-// reproducible ids, by AES-256-CTR under a key derived from the seed. Secrets never pass through the pool. The only
-// file that calls OpenSSL's generator. The daemons do not fork; a child that did would repeat its parent's pool.
+// reproducible ids, by AES-256-CTR under a key derived from the seed. Secrets never pass through the pool: each thread
+// has a batch of its own for them. The only file that calls OpenSSL's generator. The daemons do not fork; a child that
+// did would repeat its parent's pool and batch.
 #include "common/base/rng.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <pthread.h>
@@ -77,13 +79,35 @@ void rng_id(struct rng *r, void *out, size_t n)
     pthread_mutex_unlock(&r->lock);
 }
 
-void rng_secret(void *out, size_t n)
+static void generate_secret(unsigned char *to, size_t n)
 {
-    unsigned char *to = out;
     const size_t most = 1 << 30; // the generator counts by int
     for (size_t part; n; to += part, n -= part) {
         part = n < most ? n : most;
         if (RAND_priv_bytes(to, (int)part) != 1)
             abort();
     }
+}
+
+// A visit to the generator costs as much for 32 bytes as for 512 (measured: 540 and 585 ns, a system call included).
+// What is left when the thread ends was nobody's secret.
+static _Thread_local unsigned char secrets[512];
+static _Thread_local size_t secrets_left; // unused bytes, at the end
+
+void rng_secret(void *out, size_t n)
+{
+    if (n > sizeof secrets / 4) {
+        generate_secret(out, n);
+        return;
+    }
+    if (n > secrets_left) {
+        generate_secret(secrets, sizeof secrets);
+        secrets_left = sizeof secrets;
+    }
+    if (n == 0)
+        return;
+    unsigned char *from = secrets + (sizeof secrets - secrets_left);
+    memcpy(out, from, n);
+    OPENSSL_cleanse(from, n); // given away: no copy stays
+    secrets_left -= n;
 }

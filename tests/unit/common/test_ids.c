@@ -74,6 +74,25 @@ static void test_unseeded_and_secret_differ(void **state)
     rng_free(b);
 }
 
+static int order(const void *a, const void *b)
+{
+    return memcmp(a, b, 28);
+}
+
+// Secrets are drawn in batches: none may be given twice, also at a batch's end, of a size that does not divide it.
+static void test_no_secret_is_given_twice(void **state)
+{
+    (void)state;
+    static unsigned char drawn[2000][28];
+    static const unsigned char zeros[28];
+    for (size_t i = 0; i < 2000; i++)
+        rng_secret(drawn[i], sizeof drawn[i]);
+    qsort(drawn, 2000, sizeof drawn[0], order);
+    assert_memory_not_equal(drawn[0], zeros, sizeof zeros);
+    for (size_t i = 1; i < 2000; i++)
+        assert_memory_not_equal(drawn[i - 1], drawn[i], sizeof drawn[i]);
+}
+
 #define DRAWS 5000
 
 struct drawer {
@@ -169,6 +188,7 @@ int main(void)
         cmocka_unit_test(test_stream_is_stable),
         cmocka_unit_test(test_however_drawn_the_stream_is_one),
         cmocka_unit_test(test_unseeded_and_secret_differ),
+        cmocka_unit_test(test_no_secret_is_given_twice),
         cmocka_unit_test(test_threads_never_share_bytes),
         cmocka_unit_test(test_uuid),
         cmocka_unit_test(test_other_forms),
