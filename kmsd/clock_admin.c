@@ -294,8 +294,10 @@ static bool read_duration(const json_t *v, int64_t *ns)
     if (json_is_string(v))
         return time_parse_duration(json_span(v), ns);
     double seconds = json_number_value(v);
+    if (!json_is_number(v) || seconds < 0 || seconds >= 1e9)
+        return false;
     *ns = (int64_t)(seconds * (double)NS_PER_S);
-    return json_is_number(v) && seconds >= 0 && seconds < 1e9;
+    return true;
 }
 
 static const char *read_change(struct span body, struct change *c)

@@ -105,6 +105,13 @@ static int64_t window_days(const struct call *call)
     return p->days.set ? p->days.v : DELETION_DAYS_MAX;
 }
 
+// At the end of what the clock can show: never.
+static int64_t deletion_date(const struct call *call)
+{
+    int64_t date;
+    return __builtin_add_overflow(call->time_ns, window_days(call) * DAY_NS, &date) ? INT64_MAX : date;
+}
+
 // The model allows more than the service does.
 const struct fault *schedule_key_deletion_resolve(struct call *call)
 {
@@ -118,7 +125,7 @@ const struct fault *schedule_key_deletion(struct call *call)
 {
     struct key *key = call->subject;
     struct json_write *w = &call->out;
-    keyring_schedule_deletion(kmsd_of(call)->keyring, key, call->time_ns + window_days(call) * DAY_NS);
+    keyring_schedule_deletion(kmsd_of(call)->keyring, key, deletion_date(call));
     changes_add(kmsd_of(call)->changes, CHANGE_KEY_DELETION_SCHEDULED, key->arn, NULL);
     scheduler_wake(call->daemon->scheduler);
     call->needs_commit = true;
