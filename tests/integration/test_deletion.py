@@ -149,3 +149,13 @@ def test_a_real_clock_deletes_nothing_early(make_house):
     kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     house.kmsd.restart()
     assert exists(house.kms(), key) == "PendingDeletion"
+
+
+def test_the_end_of_time_comes_before_the_keys(make_house):
+    """Times are nanoseconds in 64 bits: a date that lies beyond is never, not long ago."""
+    house = make_house(ddbd=False, virtual=False, kmsd=["--clock=2262-04-01T00:00:00Z", "--clock-scale=0"])
+    kms = house.kms()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    assert kms.schedule_key_deletion(KeyId=key)["DeletionDate"].year == 2262
+    house.clock(advance=86400)
+    assert exists(kms, key) == "PendingDeletion"
