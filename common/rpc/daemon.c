@@ -247,6 +247,7 @@ static void watch(struct running *r)
 {
     struct event_base *base = loop_base(r->d.loop);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); // a file at the limit of its size (ulimit -f) is an error of its write, not our end
     r->signals[0] = evsignal_new(base, SIGTERM, on_stop_signal, r);
     r->signals[1] = evsignal_new(base, SIGINT, on_stop_signal, r);
     r->signals[2] = evsignal_new(base, SIGHUP, on_reload_signal, r);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/encode.h"
 #include "common/base/log.h"
@@ -155,14 +156,26 @@ bool worker_flush_journal(struct worker *w)
     return false;
 }
 
-// A change that was made in memory but neither recorded nor stored cannot be taken back: the daemon ends, and comes
-// back with what is on disk.
+// A change that was made in memory but not recorded must never become durable, by whatever hand (the next commit, the
+// end in order): the process is over at once and comes back with what is on disk. Rare: the record's space was
+// reserved.
+static void refuse_unrecorded(struct call *call)
+{
+    if (!call->needs_commit || (call->op && call->op->data_event))
+        return;
+    log_error("%s %s cannot be recorded; ending, so that it did not happen", call->request_id, call->op_name);
+    _exit(1);
+}
+
+// A change that was made in memory and recorded, but not stored, cannot be taken back: the daemon ends, and comes back
+// with what is on disk.
 static void settle(struct worker *w, struct call *call)
 {
     const struct fault *fault = NULL;
-    if (w->journal_failed)
+    if (w->journal_failed) {
+        refuse_unrecorded(call);
         fault = call->service->unavailable;
-    else if (call->needs_commit)
+    } else if (call->needs_commit)
         fault = call->service->commit(call);
     if (!fault)
         return;
