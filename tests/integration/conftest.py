@@ -11,6 +11,7 @@ VIRTUAL = (f"--clock={START}", "--clock-scale=0")
 def pytest_configure(config):
     config.addinivalue_line("markers", "concurrency: runs once more under ThreadSanitizer")
     config.addinivalue_line("markers", "slow: left out by scripts/test --quick")
+    config.addinivalue_line("markers", "measured: compares times or sizes; left out under sanitizers")
 
 
 @pytest.fixture(scope="module")

@@ -200,6 +200,12 @@ def test_health(house):
     assert answers(house.kmsd.port) == 200 and answers(house.ddbd.port, "/_ddbd/health") == 200
 
 
+@pytest.mark.measured
+def test_idle_memory(make_house):
+    house = make_house()
+    assert house.kmsd.memory_kib() < 16 * 1024 and house.ddbd.memory_kib() < 16 * 1024
+
+
 # ---- the state folder ----
 
 @pytest.mark.parametrize("name", PROGRAMS)
