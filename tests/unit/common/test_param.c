@@ -238,12 +238,59 @@ static void test_trail(void **state)
     buf_done(&b);
 }
 
+static const char *never_long(const json_t *value, struct arena *arena)
+{
+    return json_string_length(value) > 3 ? arena_printf(arena, "%s is too long", json_string_value(value)) : NULL;
+}
+
+static void test_irregular_sentences(void **state)
+{
+    struct fixture *f = *state;
+    static const struct param irregular[] = {
+        {.name = "KeySpec",
+         .type = PARAM_STRING,
+         .offset = PARAM_AT(request, spec),
+         .choices = specs,
+         .nameless = true},
+        {.name = "Tags",
+         .type = PARAM_OBJECTS,
+         .offset = PARAM_AT(request, tags),
+         .min = 1,
+         .max = 1,
+         .shape = "Tag",
+         .members = tag_rows,
+         .members_size = sizeof(struct tag)},
+        {.name = "KeyId", .type = PARAM_STRING, .offset = PARAM_AT(request, key_id), .alone = never_long},
+        {0},
+    };
+    assert_null(read_json(f, "{\"KeyId\":\"abc\"}"));
+    static const char *const cases[][2] = {
+        {"{\"KeySpec\":\"x\"}",
+         "1 validation error detected: Failed to satisfy constraint: Member must satisfy enum value "
+         "set: [AES_256, AES_128]"},
+        {"{\"Tags\":[]}", "1 validation error detected: Value '[]' at 'tags' failed to satisfy constraint: Member must "
+                          "have length greater than or equal to 1"},
+        {"{\"Tags\":[{\"TagKey\":\"a\",\"TagValue\":\"b\"},{\"TagKey\":\"c\"}]}",
+         "1 validation error detected: Value '[Tag(tagKey=a, tagValue=b), Tag(tagKey=c, tagValue=null)]' at 'tags' "
+         "failed "
+         "to satisfy constraint: Member must have length less than or equal to 1"},
+        {"{\"KeySpec\":\"x\",\"Tags\":5,\"KeyId\":\"abcd\"}", "abcd is too long"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *json = json_read(span_of(cases[i][0]), NULL, 0);
+        assert_ptr_equal(param_read(&f->context, irregular, json, &f->request), &validation);
+        assert_string_equal(f->context.detail, cases[i][1]);
+        json_decref(json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reads_everything, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sentences, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_types, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_irregular_sentences, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trail, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
