@@ -62,11 +62,16 @@ def test_a_daemon_that_dies_is_told_of():
     assert done.returncode == 125 and "ddbd ended with status 137" in done.stderr
 
 
+def interruptible():
+    """What runs in the background of a shell ignores SIGINT, and shells cannot undo that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_signals_reach_the_command():
     script = "trap 'echo got; exit 9' {0}; echo up; while :; do sleep 0.05; done"
     for name in ("TERM", "INT"):
         process = subprocess.Popen([PROGRAM, "--", "sh", "-c", script.format(name)], stdout=subprocess.PIPE, text=True,
-                                   start_new_session=True)
+                                   start_new_session=True, preexec_fn=interruptible)
         assert process.stdout.readline() == "up\n"
         process.send_signal(getattr(signal, f"SIG{name}"))
         assert process.communicate(timeout=60)[0] == "got\n" and process.returncode == 9
