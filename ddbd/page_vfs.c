@@ -33,7 +33,7 @@ static sqlite3_mem_methods plain_memory;
 static void wiping_free(void *p)
 {
     if (p)
-        OPENSSL_cleanse(p, (size_t)plain_memory.xSize(p));
+        explicit_bzero(p, (size_t)plain_memory.xSize(p));
     plain_memory.xFree(p);
 }
 

@@ -2,31 +2,9 @@
 // format.
 #include "common/base/buf.h"
 
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-struct span span_of(const char *text)
-{
-    return (struct span){text, text ? strlen(text) : 0};
-}
-
-bool span_eq(struct span a, struct span b)
-{
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
-bool span_is(struct span a, const char *text)
-{
-    return span_eq(a, span_of(text));
-}
-
-bool span_ieq(struct span a, struct span b)
-{
-    return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
-}
 
 bool span_starts(struct span a, const char *prefix)
 {
@@ -69,7 +47,7 @@ void buf_reset(struct buf *b, size_t keep)
 void buf_wipe(struct buf *b)
 {
     if (b->data)
-        OPENSSL_cleanse(b->data, b->cap);
+        explicit_bzero(b->data, b->cap);
     buf_done(b);
 }
 
@@ -104,7 +82,7 @@ static bool grow(struct buf *b, size_t need)
         return false;
     if (b->data) {
         memcpy(data, b->data, b->len);
-        OPENSSL_cleanse(b->data, b->cap);
+        explicit_bzero(b->data, b->cap);
         free(b->data);
     }
     b->data = data;
@@ -128,33 +106,39 @@ void buf_commit(struct buf *b, size_t n)
     b->len += n;
 }
 
-bool buf_append(struct buf *b, const void *bytes, size_t n)
+// Inline for the callers below: most of what is appended is a few bytes, for which there is room.
+static inline bool append(struct buf *b, const void *bytes, size_t n)
 {
-    if (n == 0)
-        return buf_ok(b);
-    if (n > b->max - b->len)
+    if (b->failed || n > b->max - b->len) {
         b->failed = true;
-    char *to = buf_reserve(b, n);
-    if (!to)
         return false;
-    memcpy(to, bytes, n);
+    }
+    if (n > b->cap - b->len && !buf_reserve(b, n))
+        return false;
+    if (n)
+        memcpy(b->data + b->len, bytes, n);
     b->len += n;
     return true;
 }
 
+bool buf_append(struct buf *b, const void *bytes, size_t n)
+{
+    return append(b, bytes, n);
+}
+
 bool buf_append_span(struct buf *b, struct span s)
 {
-    return buf_append(b, s.p, s.n);
+    return append(b, s.p, s.n);
 }
 
 bool buf_append_str(struct buf *b, const char *text)
 {
-    return buf_append(b, text, strlen(text));
+    return append(b, text, strlen(text));
 }
 
 bool buf_append_char(struct buf *b, char c)
 {
-    return buf_append(b, &c, 1);
+    return append(b, &c, 1);
 }
 
 bool buf_append_u64(struct buf *b, uint64_t v)

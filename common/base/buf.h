@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 // Bytes that somebody else owns; not terminated.
 struct span {
@@ -17,10 +19,31 @@ struct span {
 
 #define SPAN(literal) ((struct span){"" literal, sizeof(literal) - 1})
 
-struct span span_of(const char *text);               // text may be NULL: an empty span
-bool span_eq(struct span a, struct span b);          // bytes equal
-bool span_is(struct span a, const char *text);       // bytes equal to a C string
-bool span_ieq(struct span a, struct span b);         // ASCII case-insensitive
+// The small ones are inline: the length of a literal is then a constant, and most comparisons end with the lengths.
+// text may be NULL: an empty span.
+static inline struct span span_of(const char *text)
+{
+    return (struct span){text, text ? strlen(text) : 0};
+}
+
+// Bytes equal.
+static inline bool span_eq(struct span a, struct span b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+// Bytes equal to a C string.
+static inline bool span_is(struct span a, const char *text)
+{
+    return span_eq(a, span_of(text));
+}
+
+// ASCII case-insensitive.
+static inline bool span_ieq(struct span a, struct span b)
+{
+    return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+}
+
 bool span_starts(struct span a, const char *prefix); // begins with a C string
 bool span_ends(struct span a, const char *suffix);   // ends with a C string
 int span_cmp(struct span a, struct span b);          // unsigned byte order, shorter first on a tie

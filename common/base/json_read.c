@@ -4,17 +4,17 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/file.h"
 
+// explicit_bzero(), here and for other buffers that every request wipes: OPENSSL_cleanse() goes word by word.
 static void wiping_free(void *p)
 {
     if (p)
-        OPENSSL_cleanse(p, malloc_usable_size(p));
+        explicit_bzero(p, malloc_usable_size(p));
     free(p);
 }
 

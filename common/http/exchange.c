@@ -1,6 +1,5 @@
 // Memory of exchanges: pooled, so that an idle connection holds no buffer and a busy one allocates nothing; wiped,
 // since bodies carry plaintext. Called by conn.c and reply.c.
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +32,7 @@ struct http_exchange *exchange_take(struct http_server *server)
 static void wipe_input(struct http_exchange *x, size_t from)
 {
     if (x->in_high > from)
-        OPENSSL_cleanse(x->in + from, x->in_high - from);
+        explicit_bzero(x->in + from, x->in_high - from);
     x->in_high = from;
 }
 

@@ -2,7 +2,6 @@
 // staged replies leave is the server's matter.
 #include "common/http/reply.h"
 
-#include <openssl/crypto.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -51,7 +50,7 @@ const char *http_reason(int status)
 static void wipe_buffer(struct buf *b)
 {
     if (b->len)
-        OPENSSL_cleanse(b->data, b->len);
+        explicit_bzero(b->data, b->len);
     buf_reset(b, KEEP_MAX);
 }
 
