@@ -3,16 +3,15 @@
 // provider) ends the process: nothing here could go on safely.
 #include "common/base/digest.h"
 
-#include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/encode.h"
 
 static _Thread_local EVP_MD *thread_md;
 static _Thread_local EVP_MD_CTX *thread_md_ctx;
-static _Thread_local EVP_MAC_CTX *thread_mac_ctx; // HMAC, its digest already set
 
 static EVP_MD_CTX *md_ctx(void)
 {
@@ -23,21 +22,6 @@ static EVP_MD_CTX *md_ctx(void)
             abort();
     }
     return thread_md_ctx;
-}
-
-static EVP_MAC_CTX *mac_ctx(void)
-{
-    if (!thread_mac_ctx) {
-        char name[] = "SHA256";
-        OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-                               OSSL_PARAM_construct_end()};
-        EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-        thread_mac_ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
-        EVP_MAC_free(mac); // the context holds its own reference
-        if (!thread_mac_ctx || EVP_MAC_CTX_set_params(thread_mac_ctx, params) != 1)
-            abort();
-    }
-    return thread_mac_ctx;
 }
 
 void sha256(struct span bytes, unsigned char out[SHA256_SIZE])
@@ -55,22 +39,43 @@ void sha256_hex(struct span bytes, char out[2 * SHA256_SIZE + 1])
     hex_encode(digest, sizeof digest, out);
 }
 
+#define BLOCK_SIZE 64 // of SHA-256
+
+// The digest of the key's block, mixed with the pad, and the bytes behind it.
+static void hmac_pass(struct span key, unsigned char pad, struct span bytes, unsigned char out[SHA256_SIZE])
+{
+    EVP_MD_CTX *ctx = md_ctx();
+    unsigned char block[BLOCK_SIZE];
+    memset(block, pad, sizeof block);
+    for (size_t i = 0; i < key.n; i++)
+        block[i] ^= (unsigned char)key.p[i];
+    if (EVP_DigestInit_ex2(ctx, thread_md, NULL) != 1 || EVP_DigestUpdate(ctx, block, sizeof block) != 1 ||
+        EVP_DigestUpdate(ctx, bytes.p, bytes.n) != 1 || EVP_DigestFinal_ex(ctx, out, NULL) != 1)
+        abort();
+    OPENSSL_cleanse(block, sizeof block);
+}
+
+// RFC 2104. Not by EVP_MAC, which allocates and looks up parameters by name at every use (measured, 100 bytes: 377 ns
+// instead of 233).
 void hmac_sha256(struct span key, struct span bytes, unsigned char out[SHA256_SIZE])
 {
-    EVP_MAC_CTX *ctx = mac_ctx();
-    // A null key would mean "the same key as before".
-    const unsigned char *k = key.n ? (const unsigned char *)key.p : (const unsigned char *)"";
-    if (EVP_MAC_init(ctx, k, key.n, NULL) != 1 || EVP_MAC_update(ctx, (const unsigned char *)bytes.p, bytes.n) != 1 ||
-        EVP_MAC_final(ctx, out, NULL, SHA256_SIZE) != 1)
-        abort();
+    unsigned char hashed_key[SHA256_SIZE], inner[SHA256_SIZE];
+    bool long_key = key.n > BLOCK_SIZE;
+    if (long_key) {
+        sha256(key, hashed_key);
+        key = (struct span){(const char *)hashed_key, sizeof hashed_key};
+    }
+    hmac_pass(key, 0x36, bytes, inner);
+    hmac_pass(key, 0x5c, (struct span){(const char *)inner, sizeof inner}, out);
+    OPENSSL_cleanse(inner, sizeof inner);
+    if (long_key)
+        OPENSSL_cleanse(hashed_key, sizeof hashed_key);
 }
 
 void digest_thread_done(void)
 {
     EVP_MD_CTX_free(thread_md_ctx);
     EVP_MD_free(thread_md);
-    EVP_MAC_CTX_free(thread_mac_ctx);
     thread_md_ctx = NULL;
     thread_md = NULL;
-    thread_mac_ctx = NULL;
 }
