@@ -1,7 +1,6 @@
 // Form of ARNs, for the resolver and the keyring.
 #include "kmsd/arn.h"
 
-#include <stdio.h>
 #include <string.h>
 
 const char *arn_partition(struct span region)
@@ -21,9 +20,18 @@ const char *arn_partition(struct span region)
 
 bool arn_write(char out[KMS_ARN_SIZE], struct span region, const char *account, struct span resource)
 {
-    int n = snprintf(out, KMS_ARN_SIZE, "arn:%s:kms:%.*s:%s:%.*s", arn_partition(region), (int)region.n, region.p,
-                     account, (int)resource.n, resource.p);
-    return n > 0 && n < KMS_ARN_SIZE;
+    const struct span parts[] = {
+        SPAN("arn:"), span_of(arn_partition(region)), SPAN(":kms:"), region, SPAN(":"), span_of(account), SPAN(":"),
+        resource};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].n >= KMS_ARN_SIZE - n)
+            return false;
+        memcpy(out + n, parts[i].p, parts[i].n);
+        n += parts[i].n;
+    }
+    out[n] = '\0';
+    return true;
 }
 
 bool arn_parse(struct span text, struct arn *out)

@@ -33,11 +33,11 @@ static bool is_key_id(struct span text)
 
 static const struct fault *key_by_id(struct call *call, struct span id, const char *account, struct key **out)
 {
-    char arn[KMS_ARN_SIZE], resource[64];
+    char arn[KMS_ARN_SIZE], resource[64] = "key/";
     if (!is_key_id(id))
         return call_fault(call, &fault_not_found, "Invalid keyId '%.*s'", (int)id.n, id.p);
-    int n = snprintf(resource, sizeof resource, "key/%.*s", (int)id.n, id.p);
-    if (!arn_write(arn, span_of(call->region), account, (struct span){resource, (size_t)n}))
+    memcpy(resource + 4, id.p, id.n); // 36 characters
+    if (!arn_write(arn, span_of(call->region), account, (struct span){resource, 4 + id.n}))
         return &fault_internal;
     *out = keyring_key(kmsd_of(call)->keyring, span_of(arn));
     if (*out)

@@ -108,14 +108,20 @@ char *arena_strdup(struct arena *a, const char *text)
 char *arena_printf(struct arena *a, const char *format, ...)
 {
     va_list args, again;
+    char few[256]; // nearly every text fits, and is formatted only once
     va_start(args, format);
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(few, sizeof few, format, args);
     va_end(args);
     if (n < 0)
         abort();
-    char *text = arena_alloc(a, (size_t)n + 1);
-    vsnprintf(text, (size_t)n + 1, format, again);
+    char *text;
+    if ((size_t)n < sizeof few) {
+        text = arena_strndup(a, few, (size_t)n);
+    } else {
+        text = arena_alloc(a, (size_t)n + 1);
+        vsnprintf(text, (size_t)n + 1, format, again);
+    }
     va_end(again);
     return text;
 }

@@ -32,9 +32,12 @@ static void reply_over_http(struct call *call, void *arg)
     http_reply_header(x, "x-amzn-RequestId", span_of(call->request_id));
     http_reply_header(x, "Content-Type", span_of(call->service->content_type));
     if (call->service->crc32) {
-        char crc[16];
-        snprintf(crc, sizeof crc, "%u", crc32_of(body));
-        http_reply_header(x, "x-amz-crc32", span_of(crc));
+        char crc[10], *end = crc + sizeof crc, *at = end;
+        uint32_t v = crc32_of(body);
+        do
+            *--at = (char)('0' + v % 10);
+        while (v /= 10);
+        http_reply_header(x, "x-amz-crc32", (struct span){at, (size_t)(end - at)});
     }
     http_reply_body(x, body);
 }
