@@ -183,6 +183,8 @@ const struct fault *list_aliases_resolve(struct call *call)
     struct key *key = NULL;
     const struct fault *fault = p->key_id.p ? resolve_key_text(call, p->key_id, &key) : NULL;
     call->subject2 = key; // a filter: identity policies alone decide about listing
+    if (key)
+        resolve_add_key(call, key);
     return fault;
 }
 

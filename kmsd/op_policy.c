@@ -36,7 +36,10 @@ const struct param put_key_policy_rows[] = {
      .max = 131072,
      .pattern = POLICY_TEXT_PATTERN,
      .matches = policy_text_matches},
-    {.name = "BypassPolicyLockoutSafetyCheck", .type = PARAM_BOOL, .offset = PARAM_AT(policy_params, bypass)},
+    {.name = "BypassPolicyLockoutSafetyCheck",
+     .type = PARAM_BOOL,
+     .offset = PARAM_AT(policy_params, bypass),
+     .trail_default = "false"},
     {NULL},
 };
 const struct param list_key_policies_rows[] = {ROW_KEY_ID, ROW_LIMIT(KMS_LIST_MAX), ROW_MARKER, {NULL}};

@@ -67,6 +67,7 @@ struct call {
 
     const struct fault *fault; // the outcome; NULL: success
     const char *detail;        // the fault's sentence; NULL: the fault's own
+    const char *trail_detail;  // the same for the trail, where detail quotes what it may not show; NULL: as detail
     struct buf reply;          // the reply's JSON; wiped
     struct json_write out;     // writes into reply
     bool needs_commit;         // something must be durable before the reply leaves

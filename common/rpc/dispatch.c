@@ -55,8 +55,10 @@ static const struct fault *parse_body(struct call *call)
         .serialization = call->service->serialization,
     };
     const struct fault *fault = param_read(&context, call->op->params, call->json, call->params);
-    if (fault)
+    if (fault) {
         call->detail = context.detail;
+        call->trail_detail = context.trail_detail;
+    }
     return fault;
 }
 

@@ -244,12 +244,13 @@ static const char *refused_alone(struct param_context *c, const struct param *ro
 const struct fault *param_read(struct param_context *c, const struct param *rows, const json_t *object, void *params)
 {
     struct reading r = {.context = c};
+    c->trail_detail = NULL;
     c->detail = refused_alone(c, rows, object);
     if (c->detail)
         return c->validation;
     param_violations_init(&r.violations);
     const struct fault *fault = read_members(&r, rows, object, "", 0, params);
-    const char *sentence = param_violations_take(&r.violations, c->arena);
+    const char *sentence = param_violations_take(&r.violations, c->arena, &c->trail_detail);
     if (fault || !sentence)
         return fault;
     c->detail = sentence;

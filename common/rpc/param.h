@@ -78,7 +78,7 @@ struct param {
     const char
         *shape; // PARAM_OBJECTS: the structure's name, as AWS prints it in sentences about the list; NULL: left out
     size_t set_offset;         // PARAM_OBJECT: offset (in the outer struct) of a bool that tells it was sent; 0: none
-    const char *trail_default; // shown in the trail when absent: a string value; NULL: left out
+    const char *trail_default; // shown in the trail when absent (a text, or PARAM_BOOL's); NULL: left out
 };
 
 #define PARAM_AT(type_, member_) offsetof(struct type_, member_)
@@ -91,6 +91,7 @@ struct param_context {
     const struct fault *validation;    // ValidationException
     const struct fault *serialization; // SerializationException (wrong JSON type)
     const char *detail;                // out: the sentence
+    const char *trail_detail;          // out: as the trail may have it, where it quotes a hidden member; else NULL
 };
 
 // Reads the request's JSON object into *params (zeroed by the caller). Unknown members are ignored, as AWS does.

@@ -9,17 +9,49 @@
 void param_violations_init(struct param_violations *v)
 {
     buf_init(&v->text, SENTENCES_MAX);
-    v->n = 0;
+    v->n = v->masked_n = 0;
 }
 
-const char *param_violations_take(struct param_violations *v, struct arena *arena)
+static const char *whole(const struct param_violations *v, const struct buf *text, struct arena *arena)
 {
-    const char *sentence = NULL;
-    if (v->n > 0)
-        sentence = arena_printf(arena, "%zu validation error%s detected: %.*s", v->n, v->n > 1 ? "s" : "",
-                                (int)v->text.len, v->text.data);
+    return arena_printf(arena, "%zu validation error%s detected: %.*s", v->n, v->n > 1 ? "s" : "", (int)text->len,
+                        text->data);
+}
+
+// The sentences with *** in the place of what they quote and may not be shown.
+static const char *masked(const struct param_violations *v, struct arena *arena)
+{
+    struct buf shown;
+    size_t at = 0;
+    buf_init(&shown, SENTENCES_MAX + PARAM_MASKED_MAX * 3);
+    for (size_t i = 0; i < v->masked_n; i++) {
+        buf_append(&shown, v->text.data + at, v->masked[i].from - at);
+        buf_append_str(&shown, "***");
+        at = v->masked[i].to;
+    }
+    buf_append(&shown, v->text.data + at, v->text.len - at);
+    const char *sentence = whole(v, &shown, arena);
+    buf_wipe(&shown);
+    return sentence;
+}
+
+const char *param_violations_take(struct param_violations *v, struct arena *arena, const char **for_trail)
+{
+    const char *sentence = v->n > 0 ? whole(v, &v->text, arena) : NULL;
+    *for_trail = v->masked_n > 0 ? masked(v, arena) : NULL;
     buf_wipe(&v->text);
     return sentence;
+}
+
+// What was quoted from `from` on. No operation has as many hidden members as there is room for; what would not fit is
+// masked with all that lies between.
+static void mask(struct param_violations *v, const struct param *row, size_t from)
+{
+    if (row->trail != PARAM_HIDDEN || v->text.len == from)
+        return;
+    if (v->masked_n < PARAM_MASKED_MAX)
+        v->masked[v->masked_n++].from = from;
+    v->masked[v->masked_n - 1].to = v->text.len;
 }
 
 static void begin_sentence(struct param_violations *v, const char *words)
@@ -39,11 +71,13 @@ static void begin_nameless(struct param_violations *v)
     begin_sentence(v, "Failed to satisfy constraint: ");
 }
 
-static void begin_string(struct param_violations *v, const char *path, struct span value)
+static void begin_string(struct param_violations *v, const struct param *row, const char *path, struct span value)
 {
     begin(v);
     buf_append_char(&v->text, '\'');
+    size_t from = v->text.len;
     buf_append_span(&v->text, value);
+    mask(v, row, from);
     buf_appendf(&v->text, "' at '%s' failed to satisfy constraint: ", path);
 }
 
@@ -104,18 +138,18 @@ void param_check_string(struct param_violations *v, const struct param *row, con
             if (row->nameless)
                 begin_nameless(v);
             else
-                begin_string(v, path, value);
+                begin_string(v, row, path, value);
             append_choices(&v->text, row->choices);
         }
         return;
     }
     int64_t n = java_length(value);
     if (out_of(n, row->min, row->max)) {
-        begin_string(v, path, value);
+        begin_string(v, row, path, value);
         append_length(&v->text, n > row->max, n > row->max ? row->max : row->min);
     }
     if (row->matches && !row->matches(value)) {
-        begin_string(v, path, value);
+        begin_string(v, row, path, value);
         buf_appendf(&v->text, "Member must satisfy regular expression pattern: %s", row->pattern);
     }
 }
@@ -188,14 +222,17 @@ static void append_bounds(struct buf *b, int64_t min, int64_t max)
     buf_append_char(b, ']');
 }
 
-static void begin_list(struct param_violations *v, const char *path, const struct span_list *list)
+static void begin_list(struct param_violations *v, const struct param *row, const char *path,
+                       const struct span_list *list)
 {
     begin(v);
     buf_append_str(&v->text, "'[");
+    size_t from = v->text.len;
     for (size_t i = 0; i < list->n; i++) {
         buf_append_str(&v->text, i ? ", " : "");
         buf_append_span(&v->text, list->v[i]);
     }
+    mask(v, row, from);
     buf_appendf(&v->text, "]' at '%s' failed to satisfy constraint: ", path);
 }
 
@@ -225,12 +262,12 @@ void param_check_strings(struct param_violations *v, const struct param *row, co
 {
     int64_t n = (int64_t)list->n;
     if (out_of(n, row->min, row->max)) {
-        begin_list(v, path, list);
+        begin_list(v, row, path, list);
         append_length(&v->text, n > row->max, n > row->max ? row->max : row->min);
     }
     for (size_t i = 0; i < list->n; i++) {
         if (item_bad(row, list->v[i])) {
-            begin_list(v, path, list);
+            begin_list(v, row, path, list);
             append_item_rule(&v->text, row, list->v[i]);
             return;
         }

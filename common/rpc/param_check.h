@@ -4,14 +4,22 @@
 #include "common/base/buf.h"
 #include "common/rpc/param.h"
 
+#define PARAM_MASKED_MAX 8
+
 struct param_violations {
     struct buf text; // the sentences, joined by "; "
     size_t n;
+    // Where they quote what the trail may not show.
+    struct {
+        size_t from, to;
+    } masked[PARAM_MASKED_MAX];
+    size_t masked_n;
 };
 
 void param_violations_init(struct param_violations *v);
 // The whole sentence ("2 validation errors detected: …") in the arena; NULL when there was none. Frees the list.
-const char *param_violations_take(struct param_violations *v, struct arena *arena);
+// *for_trail: the sentence as the trail may have it; NULL: the same.
+const char *param_violations_take(struct param_violations *v, struct arena *arena, const char **for_trail);
 
 // path is the member's place in the request: "keyId", "tags.1.member.tagKey".
 void param_violation_null(struct param_violations *v, const char *path);

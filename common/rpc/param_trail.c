@@ -54,6 +54,8 @@ static void write_object(struct json_write *w, const struct param *rows, const j
         write_key(w, row->name);
         if (value)
             write_one(w, row, value);
+        else if (row->type == PARAM_BOOL)
+            json_raw(w, span_of(row->trail_default));
         else
             json_cstr(w, row->trail_default);
     }
