@@ -32,7 +32,7 @@ void call_state_release(struct call *call)
 {
     struct ddbd *d = ddbd_of(call);
     struct call_state *s = call->state;
-    if (call->op && !call->op->data_event)
+    if (call->op_name && !op_is_data_event(call->service, call->op, call->op_name))
         trail_ship_kick(d->ship); // its record is in the journal
     if (!s)
         return;
