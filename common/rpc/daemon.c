@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/digest.h"
+#include "common/base/file.h"
 #include "common/base/json_read.h"
 #include "common/base/log.h"
 #include "common/base/time_format.h"
@@ -98,6 +99,10 @@ static bool make_clock(struct daemon *d, char *why, size_t why_size)
 {
     const char *start = d->spec->leads ? conf_text(d->conf, "clock") : "real";
     if (strcmp(start, "real") == 0) {
+        if (d->spec->leads && conf_number(d->conf, "clock-scale") != 1) {
+            snprintf(why, why_size, "--clock-scale needs a virtual clock; say --clock=TIME too");
+            return false;
+        }
         d->clock = clock_new_real();
         return true;
     }
@@ -133,16 +138,24 @@ static bool make_folders(struct running *r, char *why, size_t why_size)
     }
     d->state_dir = r->own_state_dir;
     r->lock_fd = daemon_lock_dir(d->state_dir, why, why_size);
-    return r->lock_fd >= 0;
+    if (r->lock_fd < 0)
+        return false;
+    // Told now, not at the first delivery.
+    if (d->trail_dir && !file_mkdirs(d->trail_dir)) {
+        snprintf(why, why_size, "cannot make %s: %s", d->trail_dir, strerror(errno));
+        return false;
+    }
+    return true;
 }
 
+// Without state on the disk there is no state folder that both daemons know, but that of a kmsd without flags.
 static bool read_credentials(struct running *r, char *why, size_t why_size)
 {
     struct daemon *d = &r->d;
     const char *given = conf_text(d->conf, "service-credentials");
     if (given) {
         r->service_path = strdup(given);
-    } else if (d->spec->leads) {
+    } else if (d->spec->leads && !d->in_memory) {
         r->service_path = daemon_path(d->state_dir, "service-credentials");
     } else {
         char *kmsd = daemon_default_dir("kmsd");

@@ -18,8 +18,8 @@ static const struct conf_option shared[] = {
     {.name = "state-dir",
      .kind = CONF_TEXT,
      .arg = "DIR",
-     .help = "Where state lives, one process at a time; :memory: keeps nothing on disk but the trail. Without it: "
-             "$XDG_STATE_HOME (or ~/.local/state) and the program's name."},
+     .help = "Where state lives, one process at a time; :memory: keeps nothing on disk but the trail (and the service's "
+             "credential). Without it: $XDG_STATE_HOME (or ~/.local/state) and the program's name."},
     {.name = "account",
      .kind = CONF_TEXT,
      .arg = "ACCOUNT",
@@ -40,8 +40,9 @@ static const struct conf_option shared[] = {
     {.name = "service-credentials",
      .kind = CONF_TEXT,
      .arg = "FILE",
-     .help = "The credential by which ddbd calls kmsd; made (mode 0600) by whichever starts first. Without it: "
-             "service-credentials in kmsd's state directory."},
+     .help = "The credential by which ddbd calls kmsd, the same file for both; made (mode 0600) by whichever starts "
+             "first. Without it: service-credentials in kmsd's state directory, for ddbd in the one that kmsd has by "
+             "default."},
     {.name = "workers",
      .kind = CONF_INTEGER,
      .arg = "N",

@@ -95,7 +95,8 @@ def test_flags_that_are_refused(name, flag, says, tmp_path):
 @pytest.mark.parametrize("flag,says", [
     ("--clock=yesterday", "--clock: yesterday is neither"), ("--clock=2026-13-01T00:00:00Z", "--clock"),
     ("--clock-scale=-1", "--clock-scale"), ("--grant-delay=5x", "--grant-delay"), ("--grant-delay=2h", "0 and 1h"),
-    ("--trail-interval=0s", "--trail-interval"), ("--trail-interval=x", "no duration such as 300s")])
+    ("--trail-interval=0s", "--trail-interval"), ("--trail-interval=x", "no duration such as 300s"),
+    ("--clock-scale=2", "--clock-scale needs a virtual clock")])
 def test_flags_of_kmsd_that_are_refused(flag, says, tmp_path):
     assert says in refusal("kmsd", flag, f"--state-dir={tmp_path}/state")
 
@@ -283,7 +284,42 @@ def test_a_state_folder_that_cannot_be_made(tmp_path):
     assert f"{tmp_path}/file/state" in said
 
 
-def test_state_in_memory(tmp_path):
+def test_a_trail_folder_that_cannot_be_made(tmp_path):
+    """Told at the start, not at the first delivery."""
+    (tmp_path / "file").write_text("")
+    said = refusal("kmsd", f"--state-dir={tmp_path}/state", f"--trail-dir={tmp_path}/file/trail", "--listen=127.0.0.1:0",
+                   f"--service-credentials={tmp_path}/service")
+    assert f"{tmp_path}/file/trail" in said
+
+
+def test_both_daemons_without_state_and_further_flags(tmp_path, monkeypatch):
+    """They find each other, and only the trail and the service's credential are on the disk."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    house = House(tmp_path, kmsd=VIRTUAL)
+    house.kmsd.arguments = [*VIRTUAL, "--state-dir=:memory:"]
+    house.ddbd_arguments = ["--state-dir=:memory:"]
+    try:
+        house.start()
+        dynamodb = house.dynamodb()
+        dynamodb.create_table(TableName="Music", BillingMode="PAY_PER_REQUEST", SSESpecification={"Enabled": True},
+                              AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+                              KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}])
+        dynamodb.get_waiter("table_exists").wait(TableName="Music", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        dynamodb.put_item(TableName="Music", Item={"k": {"S": "a"}})
+        assert dynamodb.get_item(TableName="Music", Key={"k": {"S": "a"}})["Item"] == {"k": {"S": "a"}}
+        house.stop()
+        files = {str(path.relative_to(tmp_path / "home")) for path in (tmp_path / "home").rglob("*") if path.is_file()}
+        assert "kmsd/service-credentials" in files
+        assert all(f == "kmsd/service-credentials" or f.startswith("kmsd/trail/") for f in files), files
+        assert not [f for f in files if "credential" in f and f.startswith("kmsd/trail/")]
+        house.trail_dir = tmp_path / "home" / "kmsd" / "trail"
+        assert len(house.pick("Decrypt")) == 1 and len(house.pick("CreateTable")) == 1
+    finally:
+        house.abandon()
+
+
+def test_state_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
     house = House(tmp_path, kmsd=VIRTUAL)
     house.kmsd.arguments = [*VIRTUAL, "--state-dir=:memory:", f"--trail-dir={tmp_path}/trail", f"--account={ACCOUNT}"]
     house.trail_dir = tmp_path / "trail"
