@@ -353,7 +353,8 @@ def test_ddbd_is_there_before_kmsd(make_house):
     other = make_table(dynamodb, sse=MANAGED)
     put(dynamodb, other, "a", x="2")
     assert get(dynamodb, name, "a") == {"x": "1"} and get(dynamodb, other, "a") == {"x": "2"}
-    assert {e["requestParameters"]["tableName"] for e in house.trail("CreateTable")} == {name, other}
+    until(lambda: {e["requestParameters"]["tableName"] for e in house.trail("CreateTable")} == {name, other},
+          "what ddbd kept while kmsd was not there to be in the trail")
 
 
 def test_callers_who_hang_up_while_kmsd_hangs(lab):
