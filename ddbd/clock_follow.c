@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/rpc/loop.h"
 #include "ddbd/background.h"
+#include "ddbd/trail_ship.h"
 
 #define POLL_TIMEOUT_MS 30000 // kmsd answers after 20 s at the latest
 #define FIRST_TIMEOUT_MS 1000
@@ -91,8 +92,10 @@ static void on_reply(void *arg, int status, struct span body)
         wait_ms(f, AWAY_MS);
         return;
     }
-    if (!was_known)
+    if (!was_known) {
         log_info("following kmsd's clock");
+        trail_ship_now(f->ddbd->ship);
+    }
     take_over(f, &s);
     wait_ms(f, f->settle_until_ns ? SETTLE_LOOK_MS : 0);
 }

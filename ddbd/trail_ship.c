@@ -40,7 +40,8 @@ static void on_sent(void *arg, int status, struct span body)
     char why[WHY_SIZE];
     s->sending = false;
     if (status != 200) {
-        snprintf(why, sizeof why, "%.*s", (int)(body.n < 300 ? body.n : 300), body.p ? body.p : "");
+        snprintf(why, sizeof why, "%.*s%s", (int)(body.n < 300 ? body.n : 300), body.p ? body.p : "",
+                 status == 403 ? " (do both daemons have the same --service-credentials?)" : "");
         retry_later(s, "events cannot be handed to kmsd", why);
         return;
     }
@@ -120,6 +121,15 @@ void trail_ship_kick(struct trail_ship *s)
 {
     if (s && !atomic_exchange(&s->kicked, true))
         loop_post(s->ddbd->daemon->loop, on_kick, s);
+}
+
+void trail_ship_now(struct trail_ship *s)
+{
+    if (!s)
+        return;
+    s->waiting = false;
+    event_del(s->retry);
+    next_batch(s);
 }
 
 bool trail_ship_busy(const struct trail_ship *s)
