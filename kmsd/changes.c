@@ -63,6 +63,13 @@ void changes_add(struct changes *c, enum change_kind kind, const char *key_arn, 
     pthread_mutex_unlock(&c->mutex);
 }
 
+void changes_reset(struct changes *c, struct rng *rng)
+{
+    pthread_mutex_lock(&c->mutex);
+    id_hex(rng, 16, c->epoch);
+    pthread_mutex_unlock(&c->mutex);
+}
+
 uint64_t changes_last(struct changes *c)
 {
     pthread_mutex_lock(&c->mutex);
@@ -85,8 +92,8 @@ static void write_change(struct json_write *w, const struct change *change, uint
 void changes_write(struct changes *c, uint64_t after, struct span epoch, struct json_write *w)
 {
     pthread_mutex_lock(&c->mutex);
-    bool other_run = epoch.n > 0 && !span_is(epoch, c->epoch);
-    bool reset = other_run || after > c->last || c->last - after > c->capacity;
+    bool other_epoch = epoch.n > 0 && !span_is(epoch, c->epoch);
+    bool reset = other_epoch || after > c->last || c->last - after > c->capacity;
     json_obj_begin(w);
     json_kcstr(w, "epoch", c->epoch);
     json_ki64(w, "last", (int64_t)c->last);

@@ -131,6 +131,13 @@ static void stop(struct daemon *d)
     d->ext = NULL;
 }
 
+// Who may do what may have changed for every key.
+static void reloaded(struct daemon *d)
+{
+    struct kmsd *kmsd = d->ext;
+    changes_reset(kmsd->changes, d->rng);
+}
+
 int main(int argc, char **argv)
 {
     static const struct daemon_spec spec = {
@@ -145,6 +152,7 @@ int main(int argc, char **argv)
         .max_body = SHIP_BATCH_MAX + 64 * 1024,
         .start = start,
         .stop = stop,
+        .reloaded = reloaded,
     };
     return daemon_main(&spec, argc, argv);
 }

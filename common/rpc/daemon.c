@@ -45,10 +45,13 @@ static void on_reload_signal(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct running *r = arg;
     char why[WHY_SIZE];
-    if (credentials_reload(r->d.credentials, why, sizeof why))
-        log_info("principals read again");
-    else
+    if (!credentials_reload(r->d.credentials, why, sizeof why)) {
         log_error("principals stay as they were: %s", why);
+        return;
+    }
+    if (r->d.spec->reloaded)
+        r->d.spec->reloaded(&r->d);
+    log_info("principals read again");
 }
 
 static void on_sync_timer(evutil_socket_t fd, short what, void *arg)

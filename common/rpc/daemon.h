@@ -35,6 +35,8 @@ struct daemon_spec {
     void (*worker_stop)(struct worker *w); // in the main thread, after the worker's loop has ended
     // stop: all workers have ended; deliver, ship, wipe.
     void (*stop)(struct daemon *d);
+    // reloaded: in the main thread, after SIGHUP has brought other principals into force; NULL: nothing to do.
+    void (*reloaded)(struct daemon *d);
     void (*version)(void); // extra lines of --version; NULL: none
 };
 

@@ -261,6 +261,21 @@ def test_strict_grants(lab):
         refused("AccessDeniedException", carol.get_item, TableName=lab.table, Key={"pk": {"S": "a"}})
 
 
+def test_strict_other_principals(lab):
+    """SIGHUP brings other policies of users and roles: what they withdraw bites too."""
+    lab = lab(ddbd_args=["--key-cache=strict"])
+    bob = lab.dynamodb("bob")
+    assert lab.read(bob) == {"x": "1"}
+    principals = json.loads(json.dumps(PRINCIPALS))
+    for statement in principals["accounts"][ACCOUNT]["users"]["bob"]["policies"].values():
+        statement["Statement"].append({"Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*"})
+    lab.house.principals_path.write_text(json.dumps(principals))
+    lab.house.kmsd.signal(signal.SIGHUP)
+    until(lambda: "principals read again" in lab.house.kmsd.log_text(), "kmsd to read them")
+    refused("AccessDeniedException", bob.get_item, TableName=lab.table, Key={"pk": {"S": "a"}})
+    assert lab.read() == {"x": "1"}
+
+
 def test_strict_still_caches(lab):
     lab = lab(ddbd_args=["--key-cache=strict", "--workers=2"])
     for _ in range(20):

@@ -72,8 +72,33 @@ static void test_reading(void **state)
     rng_free(rng);
 }
 
+// Other principals may be other rights for every key.
+static void test_reset(void **state)
+{
+    (void)state;
+    json_read_setup();
+    struct rng *rng = rng_new(NULL);
+    struct changes *c = changes_new(rng, 4);
+    changes_add(c, CHANGE_KEY_POLICY, "arn:1", NULL);
+    json_t *v = ask(c, 1, NULL);
+    char epoch[64];
+    snprintf(epoch, sizeof epoch, "%s", json_string_value(json_object_get(v, "epoch")));
+    json_decref(v);
+    changes_reset(c, rng);
+    v = ask(c, 1, epoch);
+    assert_true(reset(v) && count(v) == 0);
+    assert_int_equal(json_integer_value(json_object_get(v, "last")), 1);
+    snprintf(epoch, sizeof epoch, "%s", json_string_value(json_object_get(v, "epoch")));
+    json_decref(v);
+    v = ask(c, 1, epoch); // once
+    assert_false(reset(v));
+    json_decref(v);
+    changes_free(c);
+    rng_free(rng);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reading)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reading), cmocka_unit_test(test_reset)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
