@@ -6,7 +6,8 @@
 //         "changes":[{"sequence":12,"kind":"GrantRetired","keyId":"<key ARN>","grantId":"<64 hex>"}]}
 //
 // epoch is another one for each run of kmsd and after each reload of the principals. reset true: the reader is too far
-// behind, or knew another epoch, and must drop everything it kept; it goes on with after=last. Kinds: see change_kind_names[].
+// behind, or knew another epoch, and must drop everything it kept; it goes on with after=last. Kinds: see
+// change_kind_names[].
 #pragma once
 
 #include <stdint.h>
@@ -34,8 +35,8 @@ struct changes *changes_new(struct rng *rng, size_t capacity);
 void changes_free(struct changes *c);
 // grant_id NULL for changes of keys.
 void changes_add(struct changes *c, enum change_kind kind, const char *key_arn, const char *grant_id);
-// A new epoch: every reader drops all that it kept. For changes that are not one key's (other principals, other policies
-// of theirs).
+// A new epoch: every reader drops all that it kept. For changes that are not one key's (other principals, other
+// policies of theirs).
 void changes_reset(struct changes *c, struct rng *rng);
 uint64_t changes_last(struct changes *c);
 // Writes the reply for a reader that has seen everything up to `after` of `epoch` (empty: of any).
