@@ -18,8 +18,9 @@ static const struct conf_option shared[] = {
     {.name = "state-dir",
      .kind = CONF_TEXT,
      .arg = "DIR",
-     .help = "Where state lives, one process at a time; :memory: keeps nothing on disk but the trail (and the service's "
-             "credential). Without it: $XDG_STATE_HOME (or ~/.local/state) and the program's name."},
+     .help =
+         "Where state lives, one process at a time; :memory: keeps nothing on disk but the trail (and the service's "
+         "credential). Without it: $XDG_STATE_HOME (or ~/.local/state) and the program's name."},
     {.name = "account",
      .kind = CONF_TEXT,
      .arg = "ACCOUNT",
