@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/auth/policy.h"
+#include "common/base/ids.h"
 #include "ddbd/ddbd.h"
 #include "ddbd/faults.h"
 
@@ -97,7 +98,7 @@ static const struct fault *read_arn(struct call *call, struct span arn, struct s
         return invalid_arn(call, "AWS service", arn);
     if (!span_is(region, call->region))
         return invalid_arn(call, "AWS region", arn);
-    if (account.n != 12)
+    if (!id_is_account(account))
         return invalid_arn(call, "AWS account", arn);
     if (!span_starts(rest, "table/") || memchr(rest.p + 6, '/', rest.n - 6))
         return invalid_arn(call, "resource type", arn);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/encode.h"
+#include "common/base/ids.h"
 #include "common/base/json_read.h"
 #include "common/base/json_write.h"
 #include "ddbd/table_info.h"
@@ -204,7 +205,7 @@ static void read_all(struct reader *r, const json_t *v, struct table_info *t)
     t->bytes = read_int(r, v, "bytes", 0, INT64_MAX);
     read_throughput(r, v, t);
     read_sse(r, v, t);
-    if (!id_is_uuid(span_of(t->id)) || !t->name[0] || strlen(t->account) != 12 || !t->region[0])
+    if (!id_is_uuid(span_of(t->id)) || !t->name[0] || !id_is_account(span_of(t->account)) || !t->region[0])
         r->bad = true;
 }
 

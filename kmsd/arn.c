@@ -50,13 +50,3 @@ bool arn_parse(struct span text, struct arn *out)
     out->resource = (struct span){at, (size_t)(end - at)};
     return true;
 }
-
-bool arn_is_account(struct span text)
-{
-    if (text.n != 12)
-        return false;
-    for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] < '0' || text.p[i] > '9')
-            return false;
-    return true;
-}

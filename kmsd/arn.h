@@ -16,4 +16,3 @@ struct arn {
 };
 // Takes apart an ARN of any service; false when it has fewer than six parts.
 bool arn_parse(struct span text, struct arn *out);
-bool arn_is_account(struct span text); // twelve digits

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/digest.h"
+#include "common/base/ids.h"
 #include "kmsd/arn.h"
 #include "kmsd/key.h"
 #include "kmsd/limits.h"
@@ -152,7 +153,7 @@ struct grant *grant_decode(struct span record)
     g->grantee_is_service = flags & 1;
     g->retiring_is_service = flags & 2;
     struct span account = record_bytes(&r);
-    if (arn_is_account(account))
+    if (id_is_account(account))
         memcpy(g->issuing_account, account.p, 12);
     else
         r.failed = true;

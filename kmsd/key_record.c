@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/encode.h"
+#include "common/base/ids.h"
 #include "kmsd/arn.h"
 #include "kmsd/key.h"
 #include "kmsd/record.h"
@@ -137,7 +138,7 @@ struct key *key_decode(struct span arn, struct span record, const struct root_ke
     struct record_reader r = {.rest = record};
     char account[13], id[KEY_ID_SIZE + 4];
     snprintf(why, why_size, "the record of key %.*s is damaged", (int)arn.n, arn.p);
-    if (!arn_parse(arn, &parts) || !arn_is_account(parts.account) || !span_starts(parts.resource, "key/") ||
+    if (!arn_parse(arn, &parts) || !id_is_account(parts.account) || !span_starts(parts.resource, "key/") ||
         parts.resource.n - 4 >= sizeof id || parts.region.n >= 32)
         return NULL;
     snprintf(account, sizeof account, "%.*s", (int)parts.account.n, parts.account.p);

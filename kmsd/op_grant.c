@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/base/ids.h"
 #include "kmsd/arn.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
@@ -18,7 +19,7 @@ static bool source_arn_matches(struct span text)
 {
     struct arn arn;
     return arn_parse(text, &arn) && span_starts(arn.partition, "aws") && arn.service.n > 0 &&
-           arn_is_account(arn.account) && arn.resource.n > 0;
+           id_is_account(arn.account) && arn.resource.n > 0;
 }
 
 static const struct param constraint_rows[] = {

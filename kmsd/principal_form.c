@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/base/encode.h"
+#include "common/base/ids.h"
 #include "kmsd/arn.h"
 #include "kmsd/faults.h"
 #include "kmsd/principal_form.h"
@@ -47,8 +48,7 @@ bool principal_valid(struct span text)
     struct arn arn;
     if (!span_starts(text, "arn:"))
         return service_principal_matches(text) && span_ends(text, ".amazonaws.com");
-    if (!arn_parse(text, &arn) || !span_starts(arn.partition, "aws") || arn.region.n > 0 ||
-        !arn_is_account(arn.account))
+    if (!arn_parse(text, &arn) || !span_starts(arn.partition, "aws") || arn.region.n > 0 || !id_is_account(arn.account))
         return false;
     if (span_is(arn.service, "iam"))
         return span_is(arn.resource, "root") || starts_with_name(arn.resource, "user/") ||

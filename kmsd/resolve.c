@@ -67,7 +67,7 @@ static const struct fault *alias_by_name(struct call *call, struct span name, co
 static const struct fault *local_arn(struct call *call, struct span text, char account[13], struct span *resource)
 {
     struct arn arn;
-    if (!arn_parse(text, &arn) || !span_is(arn.service, "kms") || !arn_is_account(arn.account) ||
+    if (!arn_parse(text, &arn) || !span_is(arn.service, "kms") || !id_is_account(arn.account) ||
         !(span_starts(arn.resource, "key/") || span_starts(arn.resource, "alias/")))
         return call_fault(call, &fault_invalid_arn, "Invalid arn %.*s", (int)text.n, text.p);
     if (!span_is(arn.region, call->region) || !span_is(arn.partition, arn_partition(arn.region)))

@@ -149,14 +149,6 @@ static bool give(struct principal_owned *o, struct credential *out)
     return true;
 }
 
-static bool is_account(struct span s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return false;
-    return s.n == 12;
-}
-
 // Whatever people set as a fake key, but nothing that a log could not show.
 static bool is_key_id(struct span s)
 {
@@ -171,7 +163,7 @@ static struct principal_owned *make_stranger(const struct credentials *c, struct
 {
     char account[13];
     snprintf(account, sizeof account, "%.12s", c->account);
-    bool root = is_account(key);
+    bool root = id_is_account(key);
     if (root)
         memcpy(account, key.p, 12);
     struct principal_owned *o = principal_new(root ? PRINCIPAL_ROOT : PRINCIPAL_USER, account);

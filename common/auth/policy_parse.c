@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/auth/policy_internal.h"
+#include "common/base/ids.h"
 #include "common/base/json_read.h"
 
 // Key policies have at most 32 KiB (KMS quotas); longer ones of users do not occur.
@@ -79,14 +80,6 @@ static bool read_texts(struct parse *x, const json_t *value, const char *element
     return true;
 }
 
-static bool is_digits(struct span s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return false;
-    return s.n == 12;
-}
-
 // "arn:aws:iam::111122223333:…" -> account and what follows it; also aws-cn, aws-us-gov, and sts.
 static bool cut_arn(struct span arn, struct span *account, struct span *rest)
 {
@@ -103,7 +96,7 @@ static bool cut_arn(struct span arn, struct span *account, struct span *rest)
             continue;
         *account = (struct span){arn.p + n, 12};
         *rest = (struct span){arn.p + n + 13, arn.n - n - 13};
-        return is_digits(*account);
+        return id_is_account(*account);
     }
     return false;
 }
@@ -129,7 +122,7 @@ static bool read_aws_principal(struct parse *x, struct span text, struct policy_
     *out = (struct policy_principal){POLICY_PRINCIPAL_AWS, text};
     if (span_is(text, "*")) {
         out->kind = POLICY_PRINCIPAL_ANY;
-    } else if (is_digits(text)) {
+    } else if (id_is_account(text)) {
         out->kind = POLICY_PRINCIPAL_ACCOUNT;
     } else if (cut_arn(text, &account, &rest)) {
         if (span_is(rest, "root"))

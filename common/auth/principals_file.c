@@ -277,7 +277,7 @@ static bool read_account(struct reader *r, const char *account, const json_t *va
 {
     static const char *const names[] = {"root", "users", "roles", NULL};
     char root[PATH_BYTES], users[PATH_BYTES], roles[PATH_BYTES];
-    if (strlen(account) != 12 || strspn(account, "0123456789") != 12)
+    if (!id_is_account(span_of(account)))
         return bad(r, path, "is not an account of 12 digits");
     r->account = account;
     join(root, path, "root");

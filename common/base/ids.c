@@ -31,6 +31,16 @@ bool id_is_uuid(struct span text)
     return true;
 }
 
+bool id_is_account(struct span text)
+{
+    if (text.n != 12)
+        return false;
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+    return true;
+}
+
 // DynamoDB's ids use RFC 4648's base32hex alphabet; the tail is the same in all that have been seen.
 void id_dynamodb_request(struct rng *r, char out[DDB_REQUEST_ID_SIZE])
 {

@@ -13,6 +13,7 @@
 // Random UUID (version 4), lower case.
 void id_uuid(struct rng *r, char out[UUID_TEXT_SIZE]);
 bool id_is_uuid(struct span text);
+bool id_is_account(struct span text); // twelve digits
 // DynamoDB's form: 52 characters of [A-Z0-9] with the constant tail that all of them share.
 void id_dynamodb_request(struct rng *r, char out[DDB_REQUEST_ID_SIZE]);
 // 2n lower-case hexadecimal characters and a terminator.

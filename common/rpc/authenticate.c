@@ -4,21 +4,12 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/ids.h"
 #include "common/rpc/call_internal.h"
 #include "common/rpc/daemon.h"
 #include "common/rpc/worker.h"
 
 #define SKEW_NS (INT64_C(300) * NS_PER_S)
-
-static bool is_account(struct span s)
-{
-    if (s.n != 12)
-        return false;
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return false;
-    return true;
-}
 
 static void set_account(struct call *call, const char *account)
 {
@@ -59,7 +50,7 @@ static const struct fault *service_call(struct call *call, const struct sigv4_re
         return on_behalf_of(call, user);
     }
     struct span account = call_header(call, "x-amz-source-account");
-    if (!is_account(account) || !sigv4_header_signed(signed_by, "x-amz-source-account"))
+    if (!id_is_account(account) || !sigv4_header_signed(signed_by, "x-amz-source-account"))
         return call_fault(call, call->service->access_denied,
                           "A service's call must name its account in the signed header x-amz-source-account");
     call->caller.principal = principal_ref(service);

@@ -11,6 +11,7 @@
 
 #include "common/base/digest.h"
 #include "common/base/file.h"
+#include "common/base/ids.h"
 #include "common/base/json_read.h"
 #include "common/base/log.h"
 #include "common/base/time_format.h"
@@ -73,7 +74,7 @@ void daemon_stop(struct daemon *d, int status)
 
 static bool check_account(const char *account, char *why, size_t why_size)
 {
-    if (strlen(account) == 12 && strspn(account, "0123456789") == 12)
+    if (id_is_account(span_of(account)))
         return true;
     snprintf(why, why_size, "--account: %s is not an account of 12 digits", account);
     return false;

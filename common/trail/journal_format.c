@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/encode.h"
+#include "common/base/ids.h"
 
 #define SECTOR 512
 
@@ -62,14 +63,6 @@ bool journal_head_read(struct span bytes, struct journal_head *head)
     return true;
 }
 
-static bool account_valid(const char *account)
-{
-    for (size_t i = 0; i < 12; i++)
-        if (account[i] < '0' || account[i] > '9')
-            return false;
-    return true;
-}
-
 static bool region_valid(struct span region)
 {
     for (size_t i = 0; i < region.n; i++) {
@@ -82,7 +75,7 @@ static bool region_valid(struct span region)
 
 bool journal_entry_valid(const struct journal_entry *e)
 {
-    return strnlen(e->account, 13) == 12 && account_valid(e->account) &&
+    return id_is_account((struct span){e->account, strnlen(e->account, 13)}) &&
            region_valid((struct span){e->region, strnlen(e->region, sizeof e->region)}) &&
            e->origin.n <= JOURNAL_ORIGIN_MAX && e->json.n > 0 && e->json.n <= JOURNAL_JSON_MAX;
 }
@@ -123,7 +116,7 @@ static bool header_ok(const char *at)
     uint32_t length = get32(at + 8);
     return memcmp(at + 52, end_mark, sizeof end_mark) == 0 && get32(at) == crc(at + 4, JOURNAL_RECORD_HEADER - 4) &&
            sizes >> 16 == 0 && origin_n <= JOURNAL_ORIGIN_MAX && length > region_n + origin_n &&
-           length - region_n - origin_n <= JOURNAL_JSON_MAX && account_valid(at + 40);
+           length - region_n - origin_n <= JOURNAL_JSON_MAX && id_is_account((struct span){at + 40, 12});
 }
 
 enum journal_parsed journal_record_parse(struct span bytes, struct journal_parse *out)

@@ -181,6 +181,15 @@ static void test_other_forms(void **state)
     rng_free(r);
 }
 
+static void test_account(void **state)
+{
+    (void)state;
+    assert_true(id_is_account(SPAN("000000000000")) && id_is_account(SPAN("111122223333")));
+    assert_false(id_is_account(SPAN("")) || id_is_account(SPAN("11112222333")) || id_is_account(SPAN("1111222233334")));
+    assert_false(id_is_account(SPAN("11112222333x")) || id_is_account(SPAN("-11122223333")) ||
+                 id_is_account(SPAN("11112222333\0")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +200,7 @@ int main(void)
         cmocka_unit_test(test_no_secret_is_given_twice),
         cmocka_unit_test(test_threads_never_share_bytes),
         cmocka_unit_test(test_uuid),
+        cmocka_unit_test(test_account),
         cmocka_unit_test(test_other_forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
