@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fnv.h"
+
 #define BUCKETS 1024
 // A clock that was set back further than this makes entries look as if they were of the future: they are dropped.
 #define BACKWARDS_NS INT64_C(1000000000)
@@ -94,11 +96,8 @@ void key_lease_release(struct keycache *c, struct key_lease *l)
 
 static size_t bucket_of(const struct keycache_id *id, const char *principal)
 {
-    uint64_t h = UINT64_C(1469598103934665603) ^ id->version;
-    for (const char *p = id->table; *p; p++)
-        h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211);
-    for (const char *p = principal; *p; p++)
-        h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211);
+    uint64_t h = fnv_span(FNV_START ^ id->version, span_of(id->table));
+    h = fnv_span(h, span_of(principal));
     return (size_t)(h ^ h >> 32) % BUCKETS;
 }
 

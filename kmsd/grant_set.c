@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fnv.h"
 #include "kmsd/hash.h"
 
 // Grants that are looked for by one pair of a context.
@@ -44,18 +45,15 @@ static int id_cmp(const void *key, const void *element)
     return memcmp(key, ((const struct grant *)element)->id, GRANT_ID_SIZE);
 }
 
-// FNV-1a over key (lower-cased, so that both case rules find it) and value. Collisions only cost a look.
+// Over key (lower-cased, so that both case rules find it) and value. Collisions only cost a look.
 static uint64_t anchor_of(const struct str_pair *pair)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    uint64_t h = FNV_START;
     for (size_t i = 0; i < pair->key.n; i++) {
         unsigned char c = (unsigned char)pair->key.p[i];
-        h = (h ^ (c >= 'A' && c <= 'Z' ? (unsigned)(c + 32) : c)) * UINT64_C(0x100000001b3);
+        h = fnv_byte(h, c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : c);
     }
-    h *= UINT64_C(0x100000001b3);
-    for (size_t i = 0; i < pair->value.n; i++)
-        h = (h ^ (unsigned char)pair->value.p[i]) * UINT64_C(0x100000001b3);
-    return h;
+    return fnv_span(fnv_byte(h, 0), pair->value);
 }
 
 static struct grantee *find_grantee(const struct grant_set *s, const char *principal)

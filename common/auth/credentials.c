@@ -11,6 +11,7 @@
 
 #include "common/auth/principals_file.h"
 #include "common/auth/service_file.h"
+#include "common/base/fnv.h"
 #include "common/base/ids.h"
 
 // Strangers remembered; the slot is found by a hash, a newcomer takes it over.
@@ -186,10 +187,7 @@ static struct principal_owned *make_stranger(const struct credentials *c, struct
 
 static size_t slot_of(struct span key)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < key.n; i++)
-        h = (h ^ (unsigned char)key.p[i]) * UINT64_C(0x100000001b3);
-    return (size_t)(h % STRANGERS);
+    return (size_t)(fnv_span(FNV_START, key) % STRANGERS);
 }
 
 static bool find_stranger(struct credentials *c, struct span key, struct credential *out)

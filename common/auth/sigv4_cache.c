@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/auth/sigv4_internal.h"
+#include "common/base/fnv.h"
 
 #define TEXT_MAX 95
 #define SCRATCH_MAX (256 * 1024)
@@ -59,15 +60,6 @@ void sigv4_signing_key(struct span secret, struct span date, struct span region,
     OPENSSL_cleanse(b, sizeof b);
 }
 
-// FNV-1a.
-static uint64_t hash_of(const char *p, size_t n)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)p[i]) * UINT64_C(0x100000001b3);
-    return h;
-}
-
 static size_t append(char *to, size_t at, struct span s)
 {
     if (at > TEXT_MAX || s.n + 1 > TEXT_MAX - at)
@@ -96,7 +88,7 @@ void sigv4_cached_key(struct sigv4_cache *cache, uint64_t secret_id, struct span
         sigv4_signing_key(secret, date, region, service, out);
         return;
     }
-    struct entry *e = &cache->entries[hash_of(text, n) % cache->n];
+    struct entry *e = &cache->entries[fnv_span(FNV_START, (struct span){text, n}) % cache->n];
     if (e->n_text != n || memcmp(e->text, text, n) != 0) {
         sigv4_signing_key(secret, date, region, service, e->key);
         memcpy(e->text, text, n);
