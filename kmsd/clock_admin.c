@@ -329,10 +329,15 @@ static const char *read_change(struct span body, struct change *c)
     return error;
 }
 
+// All of it or, where the clock cannot show such a time, nothing.
 static bool apply(struct clock *clock, const struct change *c)
 {
-    return (!c->set || clock_set(clock, c->at_ns)) && (!c->advance || clock_advance(clock, c->by_ns)) &&
-           (!c->rescale || clock_set_scale(clock, c->scale));
+    int64_t at_ns = c->at_ns;
+    if (c->set && c->advance && __builtin_add_overflow(at_ns, c->by_ns, &at_ns))
+        return false;
+    if (c->set ? !clock_set(clock, at_ns) : c->advance && !clock_advance(clock, c->by_ns))
+        return false;
+    return !c->rescale || clock_set_scale(clock, c->scale);
 }
 
 struct jobs_run {
