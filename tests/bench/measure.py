@@ -5,6 +5,7 @@ A house whose keyring is full shows what many keys and grants cost a call and th
 import argparse
 import base64
 import contextlib
+import functools
 import json
 import pathlib
 import re
@@ -36,8 +37,8 @@ TARGETS = {"kms": ("TrentService.", "application/x-amz-json-1.1"),
            "dynamodb": ("DynamoDB_20120810.", "application/x-amz-json-1.0")}
 
 
-def signed(service, url, operation, body, key=KEY, secret=SECRET, headers=()):
-    """(headers, body) of one signed request."""
+def sign(service, url, operation, body, key=KEY, secret=SECRET, headers=()):
+    """(headers, body) of one request, signed now."""
     prefix, content_type = TARGETS[service]
     text = json.dumps(body)
     request = botocore.awsrequest.AWSRequest("POST", url + "/", data=text, headers={
@@ -47,6 +48,11 @@ def signed(service, url, operation, body, key=KEY, secret=SECRET, headers=()):
     return {"Host": url.removeprefix("http://"), **dict(request.headers.items())}, text
 
 
+def ask(*args):
+    """A request that is signed when its script is written: a signature holds for five minutes."""
+    return functools.partial(sign, *args)
+
+
 def lua_quote(text):
     return '"' + "".join(c if c.isalnum() or c in " /=,;:-_.{}[]+&" else f"\\{ord(c):03d}" for c in text) + '"'
 
@@ -54,7 +60,8 @@ def lua_quote(text):
 def write_script(path, requests):
     """A wrk script that sends these requests in turn and counts answers that are not 200."""
     lines = ["local r = {}"]
-    for headers, body in requests:
+    for request in requests:
+        headers, body = request()
         fields = ",".join(f"[{lua_quote(k)}]={lua_quote(v)}" for k, v in headers.items())
         lines.append(f"r[#r+1] = wrk.format('POST', '/', {{{fields}}}, {lua_quote(body)})")
     lines += ["local i = 0", "request = function() i = i % #r + 1; return r[i] end"]
@@ -93,7 +100,7 @@ CONTEXTS = [{"aws:dynamodb:tableName": f"table-{i}", "aws:dynamodb:subscriberId"
 
 
 def data_keys(url, key, *signer):
-    return [signed("kms", url, "GenerateDataKey", {"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": c}, *signer)
+    return [ask("kms", url, "GenerateDataKey", {"KeyId": key, "KeySpec": "AES_256", "EncryptionContext": c}, *signer)
             for c in CONTEXTS]
 
 
@@ -112,9 +119,9 @@ def kms_cases(house, label):
     kms.create_grant(KeyId=key["KeyId"], GranteePrincipal=f"dynamodb.{REGION}.amazonaws.com",
                      Operations=["GenerateDataKey"], RetiringPrincipal=f"dynamodb.{REGION}.amazonaws.com")
     return {f"GenerateDataKey {label}": data_keys(url, key["KeyId"]),
-            f"Decrypt {label}": [signed("kms", url, "Decrypt", {"CiphertextBlob": base64.b64encode(b).decode(),
-                                                                "EncryptionContext": c})
-                                 for b, c in zip(blobs, CONTEXTS)],
+            f"Decrypt {label}": [
+                ask("kms", url, "Decrypt", {"CiphertextBlob": base64.b64encode(b).decode(), "EncryptionContext": c})
+                for b, c in zip(blobs, CONTEXTS)],
             f"GenerateDataKey by grant {label}": data_keys(url, key["Arn"], *service_signer(house))}
 
 
@@ -133,10 +140,10 @@ def table_cases(house):
                           SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key})
     dynamodb.get_waiter("table_exists").wait(TableName="bench", WaiterConfig={"Delay": 1})
     items = [{"id": {"S": f"item-{i}"}, "text": {"S": "x" * 100}, "number": {"N": str(i)}} for i in range(VARIANTS)]
-    put = [signed("dynamodb", url, "PutItem", {"TableName": "bench", "Item": item}) for item in items]
+    put = [ask("dynamodb", url, "PutItem", {"TableName": "bench", "Item": item}) for item in items]
     for item in items:
         dynamodb.put_item(TableName="bench", Item=item)
-    get = [signed("dynamodb", url, "GetItem", {"TableName": "bench", "Key": {"id": item["id"]}}) for item in items]
+    get = [ask("dynamodb", url, "GetItem", {"TableName": "bench", "Key": {"id": item["id"]}}) for item in items]
     return {"PutItem encrypted": put, "GetItem encrypted": get}
 
 
@@ -167,24 +174,20 @@ def start_full_house(stack, folder):
 
 
 def prepare(stack, folder):
-    """[(name, url, script)], daemons, seconds that the start with a full keyring took"""
+    """[(name, url, script, requests)], daemons, seconds that the start with a full keyring took"""
     baseline = Baseline()
     stack.callback(baseline.process.kill)
     always = start_house(stack, folder / "always", "--trail-sync=always")
     interval = start_house(stack, folder / "interval", "--trail-sync=interval")
     full, arn, seconds = start_full_house(stack, folder / "full")
     cases = [("evhttp", baseline.url,
-              [signed("kms", baseline.url, "GenerateDataKey", {"KeyId": "bench", "KeySpec": "AES_256"})])]
+              [ask("kms", baseline.url, "GenerateDataKey", {"KeyId": "bench", "KeySpec": "AES_256"})])]
     for house, label in ((always, "always"), (interval, "interval")):
         cases += [(name, house.kmsd.url, requests) for name, requests in kms_cases(house, label).items()]
     cases += [(name, full.kmsd.url, requests) for name, requests in full_cases(full, arn).items()]
     cases += [(name, interval.ddbd.url, requests) for name, requests in table_cases(interval).items()]
-    scripts = []
-    for i, (name, url, requests) in enumerate(cases):
-        path = folder / f"case{i}.lua"
-        write_script(path, requests)
-        scripts.append((name, url, path))
-    return scripts, {"kmsd": interval.kmsd, "ddbd": interval.ddbd, "kmsd, full": full.kmsd}, seconds
+    cases = [(name, url, folder / f"case{i}.lua", requests) for i, (name, url, requests) in enumerate(cases)]
+    return cases, {"kmsd": interval.kmsd, "ddbd": interval.ddbd, "kmsd, full": full.kmsd}, seconds
 
 
 def show_ratio(label, figures, base):
@@ -221,13 +224,15 @@ def main():
         cases, daemons, full_start = prepare(stack, folder)
         cases = [c for c in cases if c[0] == "evhttp" or options.only in c[0]]
         idle = {name: daemon.memory_kib() for name, daemon in daemons.items()}
-        results = {(name, c): [] for name, _, _ in cases for c in connections}
+        results = {(case[0], c): [] for case in cases for c in connections}
         for round_number in range(options.rounds):
             for c in connections:
-                for name, url, script in cases:
+                for _, _, script, requests in cases:
+                    write_script(script, requests)
+                for name, url, script, _ in cases:
                     results[name, c].append(wrk(url, script, c, options.seconds))
             print(f"round {round_number + 1} of {options.rounds} done", file=sys.stderr)
-        show(results, [name for name, _, _ in cases], connections)
+        show(results, [case[0] for case in cases], connections)
         print(f"start with the full keyring: {full_start * 1000:.0f} ms")
         for name, daemon in daemons.items():
             print(f"memory of {name}: {idle[name] / 1024:.1f} MiB before, {daemon.memory_kib() / 1024:.1f} MiB after the load")
