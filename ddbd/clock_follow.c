@@ -102,11 +102,13 @@ static void on_reply(void *arg, int status, struct span body)
 
 static void ask(struct clock_follow *f)
 {
-    char target[96] = "/_kmsd/clock";
+    char target[96];
     f->settle_until_ns = 0;
     if (f->known)
         snprintf(target, sizeof target, "/_kmsd/clock?after=%llu&follower=%s", (unsigned long long)f->generation,
                  f->name);
+    else
+        snprintf(target, sizeof target, "/_kmsd/clock?follower=%s", f->name);
     kms_client_admin(f->ddbd->kms, target, (struct span){0}, f->known ? POLL_TIMEOUT_MS : FIRST_TIMEOUT_MS, on_reply,
                      f);
 }

@@ -263,18 +263,24 @@ static bool read_number(struct span text, uint64_t *out)
 void clock_admin_get(struct worker *w, struct http_exchange *x, struct span query)
 {
     struct span after = admin_query(query, "after"), name = admin_query(query, "follower");
-    uint64_t generation;
-    if (!after.p) {
-        reply_state(w, x);
+    char follower[NAME_SIZE] = "";
+    uint64_t generation = 0;
+    if ((after.p && !read_number(after, &generation)) || name.n >= NAME_SIZE) {
+        admin_reply_error(x, 400, "after is a generation, follower a name of at most %d bytes", NAME_SIZE - 1);
         return;
     }
-    if (!read_number(after, &generation) || name.n >= NAME_SIZE) {
-        admin_reply_error(x, 400, "after is a generation, follower a name of at most %d bytes", NAME_SIZE - 1);
+    if (name.n)
+        memcpy(follower, name.p, name.n);
+    if (!after.p) {
+        // It will ask again with what it is told now; a change in between waits for that.
+        if (name.n)
+            note_follower(desk_of(w)->hub, follower, clock_state(w->daemon->clock).generation, false);
+        reply_state(w, x);
         return;
     }
     struct held *held = hold(w, x, false, generation, POLL_S);
     if (name.n) {
-        memcpy(held->follower, name.p, name.n);
+        memcpy(held->follower, follower, sizeof follower);
         note_follower(held->desk->hub, held->follower, generation, true);
         wake_desks(held->desk->hub); // a POST may be waiting for this
     }
