@@ -1,6 +1,7 @@
 // Where a daemon's state lives, and that only one process uses it. Called by daemon.c.
 #include "common/rpc/daemon_state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -9,7 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/file.h"
+
+#define ABANDONED_NS (60 * NS_PER_S) // a folder without a lock is that of a start under way until it is this old
 
 char *daemon_default_dir(const char *program)
 {
@@ -34,12 +38,47 @@ char *daemon_path(const char *dir, const char *name)
     return path;
 }
 
+// True for a folder of this user's that no process has locked.
+static bool is_abandoned(const char *dir)
+{
+    struct stat st;
+    if (lstat(dir, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+        clock_real_ns() - st.st_mtim.tv_sec * NS_PER_S < ABANDONED_NS)
+        return false;
+    char *lock = daemon_path(dir, "lock");
+    int fd = file_lock(lock);
+    free(lock);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+// Who was killed could not remove its folder, and it takes up memory.
+static void remove_abandoned(const char *parent, const char *program)
+{
+    DIR *entries = opendir(parent);
+    size_t n = strlen(program);
+    for (struct dirent *e; entries && (e = readdir(entries));) {
+        if (strncmp(e->d_name, program, n) != 0 || e->d_name[n] != '-')
+            continue;
+        char *dir = daemon_path(parent, e->d_name);
+        if (is_abandoned(dir))
+            daemon_remove_dir(dir);
+        free(dir);
+    }
+    if (entries)
+        closedir(entries);
+}
+
 char *daemon_memory_dir(const char *program)
 {
     struct stat st;
     const char *parent = stat("/dev/shm", &st) == 0 && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : getenv("TMPDIR");
     char *path = NULL;
-    if (asprintf(&path, "%s/%s-XXXXXX", parent ? parent : "/var/tmp", program) < 0)
+    if (!parent)
+        parent = "/var/tmp";
+    remove_abandoned(parent, program);
+    if (asprintf(&path, "%s/%s-XXXXXX", parent, program) < 0)
         abort();
     if (mkdtemp(path))
         return path;

@@ -7,7 +7,8 @@
 char *daemon_default_dir(const char *program);
 // "<dir>/<name>"; the caller frees it.
 char *daemon_path(const char *dir, const char *name);
-// A new private folder in memory (a tmpfs where there is one); NULL with errno. The caller frees the path.
+// A new private folder in memory (a tmpfs where there is one); NULL with errno. Those that killed processes of the
+// program left there are removed first. The caller frees the path.
 char *daemon_memory_dir(const char *program);
 // Removes a folder and all in it.
 void daemon_remove_dir(const char *dir);
