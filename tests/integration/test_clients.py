@@ -391,7 +391,7 @@ def test_which_operation(daemon):
 
 
 def test_paths_that_are_none(daemon):
-    for target in (b"/x", b"//", b"/_kmsd", b"/_kmsd/", b"/_ddbd/nonsense", b"*", b"http://elsewhere.example/", b"/%2e%2e/etc/passwd",
+    for target in (b"/x", b"//", b"/_kmsd", b"/_kmsd/", b"/_ddbd/nonsense", b"*", b"http://localhost:1/", b"/%2e%2e/etc/passwd",
                    b"/_kmsd/changes", b"/_kmsd/trail/events"):
         reply = ask(daemon, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
         assert 400 <= reply.status < 500, target
