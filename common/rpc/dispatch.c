@@ -23,11 +23,14 @@ static const struct fault *match_operation(struct call *call)
     return call->op_name ? NULL : service->unknown_operation;
 }
 
-// Before anything is changed it must be certain that the call can be recorded.
+// Before anything is changed it must be certain that the call can be recorded, and as good as certain that its change
+// can be stored where there is no way back: the trail would tell of a change that is not there.
 static const struct fault *reserve_record(struct call *call)
 {
     if (call->worker->journal && !journal_reserve(call->worker->journal))
         return call->service->unavailable;
+    if (call->service->commit_is_final && call->op && call->op->changes && !store_has_room(call->daemon->store))
+        return call->service->internal;
     return NULL;
 }
 

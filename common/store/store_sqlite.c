@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/base/encode.h"
@@ -17,6 +18,7 @@
 #define APPLICATION_ID 0x6b6d7364 // "kmsd"
 #define SCHEMA_VERSION 1
 #define TABLES_MAX 64
+#define ROOM_MARGIN (1024 * 1024)
 
 struct change {
     struct change *next;
@@ -184,6 +186,12 @@ struct store *store_open(const char *path, const char *const *tables, enum store
         return s;
     store_close(s);
     return NULL;
+}
+
+bool store_has_room(struct store *s)
+{
+    struct statvfs fs;
+    return !s->path || statvfs(s->path, &fs) != 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= ROOM_MARGIN;
 }
 
 static void free_changes(struct change *c)

@@ -1,10 +1,13 @@
 """No room on the disk, as a limit of file sizes that is set and lifted while ddbd runs: refusals, no damage, nothing lost."""
 import contextlib
 import resource
+import subprocess
 
 import botocore.exceptions
 import pytest
 
+from conftest import VIRTUAL
+from daemons import ACCOUNT
 from tables import MANAGED, definition, describe, get, make_table, put, refused
 
 UNLIMITED = resource.RLIM_INFINITY
@@ -90,3 +93,41 @@ def test_a_change_that_cannot_be_recorded_does_not_happen(make_house, change):
     assert get(dynamodb, name, "a") == {"x": "1"}
     assert describe(dynamodb, name) == before
     assert [e["eventName"] for e in house.trail() if e["eventName"] in ("CreateTable", "DeleteTable", "UpdateTable")] == ["CreateTable"]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 8 MiB of the test's own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"may not mount: {mounted.stderr}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_keys_on_a_full_disk(make_house, small_disk):
+    """Changes are refused before they are made, and recorded as refused; keys are used all the same."""
+    house = make_house(ddbd=False, start=False)
+    house.trail_dir = house.folder / "trail"
+    house.kmsd.arguments = [*VIRTUAL, f"--state-dir={small_disk}/state", f"--trail-dir={house.trail_dir}", f"--account={ACCOUNT}"]
+    house.start(ddbd=False)
+    kms = house.kms()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    refused("KMSInternalException", kms.create_key)
+    refused("KMSInternalException", kms.disable_key, KeyId=key)
+    assert len(kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]) == 32
+    filler.unlink()
+    kms.disable_key(KeyId=key)
+    house.kmsd.kill()
+    house.kmsd.start()
+    assert [k["KeyId"] for k in house.kms().list_keys()["Keys"]] == [key]
+    assert not house.kms().describe_key(KeyId=key)["KeyMetadata"]["Enabled"]
+    assert [e.get("errorCode") for e in house.trail("DisableKey")] == ["KMSInternalException", None]
