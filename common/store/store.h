@@ -37,8 +37,8 @@ bool store_dirty(struct store *s);
 // was applied, it is kept, and the caller must not answer its calls as done.
 MUST_CHECK bool store_commit(struct store *s, char *why, size_t why_size);
 
-// False when the disk is all but full: less than 1 MiB, the room for the changes of one turn, is left. To be asked before
-// a change is made that cannot be taken back. True where it cannot be known.
+// False when the disk is all but full: less than 1 MiB, the room for the changes of one turn, is left. To be asked
+// before a change is made that cannot be taken back. True where it cannot be known.
 bool store_has_room(struct store *s);
 
 // Reads every committed record of a table in key order. The spans live during the callback, which may put and delete,
