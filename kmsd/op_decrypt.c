@@ -183,7 +183,9 @@ const struct param re_encrypt_rows[] = {
 const struct fault *re_encrypt_resolve(struct call *call)
 {
     struct re_encrypt_params *p = call->params;
+    p->common.action = "kms:ReEncryptFrom";
     const struct fault *fault = resolve_source(call, &p->source);
+    p->common.action = "kms:ReEncryptTo";
     return fault ? fault : resolve_key(call);
 }
 
@@ -200,7 +202,6 @@ const struct fault *re_encrypt_authorize(struct call *call)
         fault = permit_question(call, call->subject, &q);
     if (fault)
         return fault;
-    q.action = "kms:ReEncryptTo";
     q.operation = GRANT_RE_ENCRYPT_TO;
     fault = permit_ask(call, &q, false);
     return fault ? fault : permit_state(call, call->subject);

@@ -15,11 +15,23 @@
 
 #define SOURCE_ARN_PATTERN "^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$"
 
+// [a-z0-9-]*
+static bool is_plain(struct span text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
+            return false;
+    }
+    return true;
+}
+
 static bool source_arn_matches(struct span text)
 {
     struct arn arn;
-    return arn_parse(text, &arn) && span_starts(arn.partition, "aws") && arn.service.n > 0 &&
-           id_is_account(arn.account) && arn.resource.n > 0;
+    return arn_parse(text, &arn) && span_starts(arn.partition, "aws") && is_plain(arn.partition) && arn.service.n > 0 &&
+           is_plain(arn.service) && is_plain(arn.region) && id_is_account(arn.account) && arn.resource.n > 0 &&
+           !memchr(arn.resource.p, '\n', arn.resource.n);
 }
 
 static const struct param constraint_rows[] = {

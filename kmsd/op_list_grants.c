@@ -69,7 +69,11 @@ const struct fault *list_grants_resolve(struct call *call)
     if (p->principal.p && p->service.p)
         return call_fault(call, &fault_validation,
                           "You cannot specify GranteePrincipal and GranteeServicePrincipal in the same request.");
-    return resolve_key(call);
+    const struct fault *fault = resolve_key(call);
+    // This filter is for services.
+    if (!fault && p->service.p && call->caller.principal->type != PRINCIPAL_SERVICE)
+        return permit_unknown(call, arena_strndup(&call->arena, p->service.p, p->service.n));
+    return fault;
 }
 
 // A named grant must be there.

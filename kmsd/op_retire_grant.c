@@ -60,6 +60,9 @@ static const struct fault *by_id(struct call *call, const struct retire_params *
         return NULL;
     }
     resolve_add_key(call, key);
+    // Another account's keys are not for this caller to know.
+    if (strcmp(key->account, call->account) != 0)
+        return permit_unknown(call, key->arn);
     return call_fault(call, &fault_not_found, "Grant ID %.*s not found", (int)p->grant_id.n, p->grant_id.p);
 }
 

@@ -27,7 +27,8 @@ struct kms_params {
     struct span_list grant_tokens;
     struct str_map context;
     struct opt_bool dry_run;
-    bool alone; // set by ops.c: the call holds the keyring for changing
+    bool alone;         // set by ops.c: the call holds the keyring for changing
+    const char *action; // what is asked instead of the row's action; ReEncrypt has one for each of its keys
 };
 
 extern const struct service kms_service;

@@ -7,6 +7,12 @@
 #include "kmsd/kmsd.h"
 #include "kmsd/ops.h"
 
+static const char *action_of(const struct call *call)
+{
+    const struct kms_params *p = call->params;
+    return p->action ? p->action : call->op->action;
+}
+
 static const struct fault *read_tokens(struct call *call, const struct span_list *tokens, struct authz_question *q)
 {
     const struct root_key *root = keyring_root(kmsd_of(call)->keyring);
@@ -58,7 +64,7 @@ const struct fault *permit_question(struct call *call, const struct key *key, st
         .on_behalf = call->caller.via && call->caller.principal->type != PRINCIPAL_SERVICE,
         .via_service = call->caller.via_service,
         .service_principal = call->caller.service_principal,
-        .action = call->op->action,
+        .action = action_of(call),
         .resource = key ? key->arn : "*",
         .key = key,
         .operation = ext->grant,
@@ -87,7 +93,7 @@ const struct fault *permit_deny(struct call *call, const struct decision *d, con
 const struct fault *permit_unknown(struct call *call, const char *resource)
 {
     struct decision d = {.reason = DECISION_UNKNOWN_RESOURCE};
-    return permit_deny(call, &d, call->op->action, resource);
+    return permit_deny(call, &d, action_of(call), resource);
 }
 
 const struct fault *permit_ask(struct call *call, const struct authz_question *q, bool by_ciphertext)

@@ -80,8 +80,8 @@ static bool read_texts(struct parse *x, const json_t *value, const char *element
     return true;
 }
 
-// "arn:aws:iam::111122223333:…" -> account and what follows it; also aws-cn, aws-us-gov, and sts.
-static bool cut_arn(struct span arn, struct span *account, struct span *rest)
+// "arn:aws:iam::111122223333:…" -> whether it is sts, account and what follows it; also aws-cn, aws-us-gov.
+static bool cut_arn(struct span arn, bool *sts, struct span *account, struct span *rest)
 {
     static const char *const starts[] = {"arn:aws:iam::",
                                          "arn:aws:sts::",
@@ -94,6 +94,7 @@ static bool cut_arn(struct span arn, struct span *account, struct span *rest)
         size_t n = strlen(*s);
         if (!span_starts(arn, *s) || arn.n < n + 14 || arn.p[n + 12] != ':')
             continue;
+        *sts = span_ends((struct span){*s, n}, ":sts::");
         *account = (struct span){arn.p + n, 12};
         *rest = (struct span){arn.p + n + 13, arn.n - n - 13};
         return id_is_account(*account);
@@ -101,11 +102,12 @@ static bool cut_arn(struct span arn, struct span *account, struct span *rest)
     return false;
 }
 
-// "user/NAME", "role/NAME" or "assumed-role/ROLE/SESSION"
-static bool names_identity(struct span rest)
+// "user/NAME" and "role/NAME" of IAM, "assumed-role/ROLE/SESSION" and "federated-user/NAME" of STS
+static bool names_identity(bool sts, struct span rest)
 {
-    static const char *const kinds[] = {"user/", "role/", "assumed-role/", NULL};
-    for (const char *const *k = kinds; *k; k++)
+    static const char *const iam_kinds[] = {"user/", "role/", NULL};
+    static const char *const sts_kinds[] = {"assumed-role/", "federated-user/", NULL};
+    for (const char *const *k = sts ? sts_kinds : iam_kinds; *k; k++)
         if (span_starts(rest, *k) && rest.n > strlen(*k))
             return !memchr(rest.p, '*', rest.n) && !memchr(rest.p, '?', rest.n);
     return false;
@@ -118,16 +120,17 @@ static bool is_principal_id(struct span s)
 
 static bool read_aws_principal(struct parse *x, struct span text, struct policy_principal *out)
 {
+    bool sts;
     struct span account, rest;
     *out = (struct policy_principal){POLICY_PRINCIPAL_AWS, text};
     if (span_is(text, "*")) {
         out->kind = POLICY_PRINCIPAL_ANY;
     } else if (id_is_account(text)) {
         out->kind = POLICY_PRINCIPAL_ACCOUNT;
-    } else if (cut_arn(text, &account, &rest)) {
-        if (span_is(rest, "root"))
+    } else if (cut_arn(text, &sts, &account, &rest)) {
+        if (!sts && span_is(rest, "root"))
             *out = (struct policy_principal){POLICY_PRINCIPAL_ACCOUNT, account};
-        else if (!names_identity(rest))
+        else if (!names_identity(sts, rest))
             return refuse(x, "%s", INVALID_PRINCIPALS);
     } else if (!is_principal_id(text)) {
         return refuse(x, "%s", INVALID_PRINCIPALS);

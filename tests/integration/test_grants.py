@@ -1,8 +1,11 @@
 """Grants decide: operations, constraints, tokens, names, children, retiring and revoking, lists. The callers are those of
 asking.PRINCIPALS: bob, carol and the role idle have no rights of their own."""
 import base64
+import contextlib
 import itertools
 import json
+import sqlite3
+import zlib
 
 import pytest
 
@@ -184,6 +187,18 @@ def test_limits_of_constraints(kms, key):
     assert code(make({"k": "v" * 385})) == "ValidationException"
 
 
+@pytest.mark.parametrize("source", [
+    f"arn:aws:DynamoDB:{REGION}:{ACCOUNT}:table/t", f"arn:awsX:dynamodb:{REGION}:{ACCOUNT}:table/t",
+    f"arn:aws:dynamodb:US:{ACCOUNT}:table/t", f"arn:aws:dynamodb:{REGION}:1:table/tables", "table/t-of-some-length",
+    f"arn:aws::{REGION}:{ACCOUNT}:table/t", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:"])
+def test_sources_that_are_none(house, key, source):
+    body = {"KeyId": key, "GranteePrincipal": BOB, "Operations": ["Decrypt"], "Constraints": {"SourceArn": source}}
+    assert told(house, "CreateGrant", body, KEYS["alice"], secret_of(KEYS["alice"])) == (
+        "ValidationException", f"1 validation error detected: Value '{source}' at 'constraints.sourceArn' failed to satisfy "
+        "constraint: Member must satisfy regular expression pattern: "
+        "^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$")
+
+
 def test_listed_constraints(kms, key):
     for constraints in ({"EncryptionContextSubset": {"a": "1", "b": "2"}}, {"EncryptionContextEquals": {"x": "y"}}):
         made = grant(kms, key, Constraints=constraints)
@@ -219,6 +234,26 @@ def test_a_delayed_grant_works_by_its_token_at_once(make_house):
     assert allowed(bob.decrypt, CiphertextBlob=blob, GrantTokens=[made["GrantToken"]]), "tokens do not expire"
     kms.revoke_grant(KeyId=key, GrantId=made["GrantId"])
     assert not allowed(bob.decrypt, CiphertextBlob=blob, GrantTokens=[made["GrantToken"]])
+
+
+def test_a_token_serves_every_call_that_takes_one(make_house):
+    house = make_house(ddbd=False, kmsd=["--grant-delay=300s"], principals=PRINCIPALS)
+    kms, bob = as_(house, "alice"), as_(house, "bob")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    blob = encrypt(kms, key)
+    operations = set(ALL) - {"GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext"}
+    tokens = [grant(kms, key, [o], RetiringPrincipal=CAROL)["GrantToken"] for o in operations - {"CreateGrant"}]
+    child = {"GranteePrincipal": CAROL, "Operations": ["Decrypt"]}
+    calls = [(bob.encrypt, {"KeyId": key, "Plaintext": b"x"}), (bob.decrypt, {"CiphertextBlob": blob}),
+             (bob.generate_data_key, {"KeyId": key, "KeySpec": "AES_256"}),
+             (bob.generate_data_key_without_plaintext, {"KeyId": key, "KeySpec": "AES_256"}),
+             (bob.describe_key, {"KeyId": key}), (bob.re_encrypt, {"CiphertextBlob": blob, "DestinationKeyId": key}),
+             (bob.create_grant, {"KeyId": key, **child})]
+    tokens.append(grant(kms, key, ["CreateGrant", "Decrypt"])["GrantToken"])
+    for call, more in calls:
+        assert not allowed(call, **more)
+        assert allowed(call, GrantTokens=tokens, **more), more
+    assert allowed(as_(house, "carol").retire_grant, GrantToken=tokens[0]), "retiring waits for nothing"
 
 
 def test_a_changed_token_is_none(kms, bob, key):
@@ -422,6 +457,51 @@ def test_filters(kms, key):
     assert code(kms.list_grants, KeyId=key, GrantId="f" * 64) == "NotFoundException"
 
 
+def test_lists_by_service_are_for_services(house, kms, key):
+    """A key's policy may let a service list; the filters by service principal are for it alone."""
+    owner, service = (KEYS["alice"], secret_of(KEYS["alice"])), "dynamodb.amazonaws.com"
+    made = service_grant(house, key)
+    for operation, body in (("ListGrants", {"KeyId": arn_of(key), "GranteeServicePrincipal": service}),
+                            ("ListRetirableGrants", {"RetiringServicePrincipal": service})):
+        assert told(house, operation, body, *owner)[0] == "AccessDeniedException"
+    as_(house, "root").put_key_policy(KeyId=key, Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": ARNS["root"]}, "Action": "kms:*", "Resource": "*"},
+        {"Effect": "Allow", "Principal": {"Service": service}, "Action": "kms:ListGrants", "Resource": "*"}]}))
+    credential = json.loads((house.folder / "service-credentials").read_text())
+    for name, found in ((service, {made["GrantId"]}), ("s3.amazonaws.com", set())):
+        answer = told(house, "ListGrants", {"KeyId": arn_of(key), "GranteeServicePrincipal": name},
+                      credential["accessKeyId"], credential["secretAccessKey"], x_amz_source_account=ACCOUNT)
+        assert answer[0] == "ok", answer
+        assert ids(answer[1]["Grants"]) == found
+
+
+def test_fifty_thousand_grants_a_key(make_house):
+    """Most of them are copied in the stopped kmsd's store: one by one they would take a minute."""
+    house = make_house(ddbd=False)
+    key = house.kms().create_key()["KeyMetadata"]["KeyId"]
+    last = grant(house.kms(), key)["GrantId"]
+    assert house.kmsd.terminate() == 0
+    copy_grant(house.folder / "kmsd/state/state.db", f"{arn_of(key)}/".encode(), last, 49999 - 1)
+    house.kmsd.start()
+    kms = house.kms()
+    last = grant(kms, key, Name="last")["GrantId"]
+    assert refused(grant, kms, key) == (
+        "LimitExceededException", f"{arn_of(key)} has 50000 grants already, which is the limit.")
+    assert grant(kms, key, Name="last")["GrantId"] == last, "no new one"
+    kms.revoke_grant(KeyId=key, GrantId=last)
+    assert grant(kms, key)["GrantId"] != last
+
+
+def copy_grant(state, key_prefix, grant_id, times):
+    with contextlib.closing(sqlite3.connect(state)) as db:
+        (value,) = db.execute("SELECT value FROM grants WHERE key = ?", (key_prefix + grant_id.encode(),)).fetchone()
+        names = [key_prefix + b"%064x" % i for i in range(times)]
+        sums = [zlib.crc32(name) << 32 | zlib.crc32(value) for name in names]
+        db.executemany("INSERT INTO grants VALUES (?, ?, ?)", [
+            (name, value, s - (s >> 63 << 64)) for name, s in zip(names, sums)])  # a signed integer there
+        db.commit()
+
+
 def test_no_token_is_ever_listed(kms, key):
     grant(kms, key, RetiringPrincipal=CAROL)
     for listed in (kms.list_grants(KeyId=key), kms.list_retirable_grants(RetiringPrincipal=CAROL)):
@@ -471,6 +551,15 @@ def test_a_grantee_of_another_account_names_the_key_by_arn(house, kms, key):
     assert allowed(erin.decrypt, CiphertextBlob=blob)
     assert erin.describe_key(KeyId=arn_of(key))["KeyMetadata"]["AWSAccountId"] == ACCOUNT
     assert code(erin.encrypt, KeyId=key, Plaintext=b"x") == "NotFoundException", "an id is of one's own account"
+
+
+def test_another_accounts_keys_are_not_told_by_their_grants(house, kms, key):
+    none = arn_of("00000000-1111-2222-3333-444444444444")
+    for arn in (arn_of(key), none):
+        assert refused(as_(house, "dave").retire_grant, KeyId=arn, GrantId="0" * 64) == (
+            "AccessDeniedException", f"User: {ARNS['dave']} is not authorized to perform: kms:RetireGrant on resource: {arn} "
+            "because the resource does not exist in this Region, no resource-based policies allow access, or a "
+            "resource-based policy explicitly denies access")
 
 
 def test_a_grant_made_in_another_account(house, key):

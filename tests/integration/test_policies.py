@@ -133,6 +133,20 @@ def test_re_encrypt_has_two_actions(house, root):
         "bob", "kms:ReEncryptFrom", key, "identity")
     assert refused(bob.re_encrypt, CiphertextBlob=blob_half, DestinationKeyId=half) == denied(
         "bob", "kms:ReEncryptTo", half, "identity")
+    # Also where there is no key to be decided about: the sentence names the half that failed.
+    none = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-1111-2222-3333-444444444444"
+    dave = as_(house, "dave")
+    own = dave.create_key()["KeyMetadata"]["KeyId"]
+    blob_own = dave.encrypt(KeyId=own, Plaintext=b"x")["CiphertextBlob"]
+    assert refused(dave.re_encrypt, CiphertextBlob=blob_own, DestinationKeyId=none) == denied(
+        "dave", "kms:ReEncryptTo", none, "unknown")
+    assert refused(dave.re_encrypt, CiphertextBlob=blob_own, SourceKeyId=none, DestinationKeyId=own) == denied(
+        "dave", "kms:ReEncryptFrom", none, "unknown")
+    elsewhere = as_(house, "dave", region="eu-west-1")
+    there = elsewhere.create_key()["KeyMetadata"]["KeyId"]
+    _, message = refused(elsewhere.re_encrypt, CiphertextBlob=blob_own, DestinationKeyId=there)
+    assert message.startswith(f"User: {ARNS['dave']} is not authorized to perform: kms:ReEncryptFrom on the resource "
+                              "associated with this ciphertext because the resource does not exist in this Region")
 
 
 def test_a_denied_caller_does_not_learn_the_keys_state(house, root):
@@ -333,6 +347,15 @@ REFUSED = {
     "resource": policy(allow(ROOT_ARN, Resource="key")), "principal": policy(allow({"AWS": "bob"})), "principal text": policy(allow("bob")),
     "group": policy(allow(f"arn:aws:iam::{ACCOUNT}:group/g")), "wildcard": policy(allow(f"arn:aws:iam::{ACCOUNT}:user/*")),
     "federated": policy(allow({"Federated": "x"})),
+    "user of STS": policy(allow(f"arn:aws:sts::{ACCOUNT}:user/bob")),
+    "session of IAM": policy(allow(f"arn:aws:iam::{ACCOUNT}:assumed-role/app/i-0abc")),
+    "root of STS": policy(allow(f"arn:aws:sts::{ACCOUNT}:root")),
+    "null operator": policy(allow(ROOT_ARN, Condition={"Null": {"kms:CallerAccount": "true"}})),
+    "no keys": policy(allow(ROOT_ARN, Condition={"StringEquals": {}})),
+    "no values": policy(allow(ROOT_ARN, Condition={"StringEquals": {"kms:CallerAccount": []}})),
+    "number": policy(allow(ROOT_ARN, Condition={"StringEquals": {"kms:CallerAccount": 111122223333}})),
+    "not resource": policy(allow(ROOT_ARN, NotResource="*")), "no principals": policy(allow({"AWS": []})),
+    "canonical user": policy(allow({"CanonicalUser": "x"})), "more behind": policy(TO_ACCOUNT) + "x",
     "operator": policy(allow(ROOT_ARN, Condition={"NumericEquals": {"kms:CallerAccount": "1"}})),
     "negated": policy(allow(ROOT_ARN, Condition={"StringNotEquals": {"kms:CallerAccount": "1"}})),
     "if exists": policy(allow(ROOT_ARN, Condition={"StringEqualsIfExists": {"kms:CallerAccount": "1"}})),
@@ -355,6 +378,29 @@ def test_refused_documents(root, name):
         "MalformedPolicyDocumentException")
     assert root.get_key_policy(KeyId=key)["Policy"] == before
     assert code(root.create_key, Policy=REFUSED[name]) == "MalformedPolicyDocumentException"
+
+
+# As the AWS console writes it, and other forms that the grammar allows.
+BY_SERVICES = {"Effect": "Allow", "Principal": {"AWS": BOB}, "Resource": "*", "Sid": "Allow attachment of persistent resources",
+               "Action": ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"],
+               "Condition": {"Bool": {"kms:GrantIsForAWSResource": True}}}
+ACCEPTED = {
+    "of the console": json.dumps({"Version": "2012-10-17", "Id": "key-consolepolicy-3", "Statement": [
+        TO_ACCOUNT | {"Sid": "Enable IAM User Permissions"}, BY_SERVICES]}),
+    "one statement": json.dumps({"Version": "2012-10-17", "Statement": TO_ACCOUNT}),
+    "no version": json.dumps({"Statement": [TO_ACCOUNT]}),
+    "old version": json.dumps({"Version": "2008-10-17", "Statement": [TO_ACCOUNT]}),
+    "federated user": policy(TO_ACCOUNT, allow(f"arn:aws:sts::{ACCOUNT}:federated-user/f")),
+    "no conditions": policy(TO_ACCOUNT | {"Condition": {}}),
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_accepted_documents(house, root, name):
+    key = root.create_key(Policy=ACCEPTED[name])["KeyMetadata"]["KeyId"]
+    assert root.get_key_policy(KeyId=key)["Policy"] == ACCEPTED[name]
+    assert allowed(as_(house, "alice").encrypt, KeyId=key, Plaintext=b"x")
+    assert not allowed(as_(house, "bob").list_grants, KeyId=key), "only a service may, for bob"
 
 
 def test_invalid_principals_in_aws_words(root):
