@@ -2,6 +2,7 @@
 // is read and changed under its lock.
 #pragma once
 
+#include <openssl/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,7 +19,7 @@
 #include "kmsd/ptr_vec.h"
 #include "kmsd/root_key.h"
 
-#define KEY_ID_SIZE 37 // a UUID and a terminator
+#define KEY_ID_SIZE 37 // a UUID, or "mrk-" and 32 hexadecimal digits; and a terminator
 #define KEY_MATERIAL_ID_SIZE 65
 
 enum key_manager {
@@ -26,15 +27,45 @@ enum key_manager {
     KEY_MANAGER_AWS,
 };
 
+enum key_origin { ORIGIN_AWS_KMS, ORIGIN_EXTERNAL, ORIGIN_AWS_CLOUDHSM, ORIGIN_EXTERNAL_KEY_STORE, KEY_ORIGINS };
+extern const char *const key_origin_names[KEY_ORIGINS];
+
+enum multi_region { SINGLE_REGION, MULTI_REGION_PRIMARY, MULTI_REGION_REPLICA, MULTI_REGIONS };
+
 struct key;
+
+// KeyMaterialState of the API.
+enum material_state {
+    MATERIAL_CURRENT,                                  // encrypts
+    MATERIAL_NON_CURRENT,                              // decrypts what was encrypted before
+    MATERIAL_PENDING_ROTATION,                         // imported, waits for RotateKeyOnDemand
+    MATERIAL_PENDING_MULTI_REGION_IMPORT_AND_ROTATION, // the same, and not imported into every Region yet
+    MATERIAL_STATES
+};
+extern const char *const material_state_names[MATERIAL_STATES];
+
+// RotationType of the API: how a material became the current one.
+enum rotation_type {
+    ROTATION_NONE, // the first one of its key
+    ROTATION_AUTOMATIC,
+    ROTATION_ON_DEMAND,
+    ROTATION_TYPES
+};
 
 // One version of a key's material. A ciphertext names it by its backing key id.
 struct key_material {
     unsigned char backing_id[BACKING_ID_SIZE];
     char material_id[KEY_MATERIAL_ID_SIZE]; // KeyMaterialId of the API
-    struct secret bytes;
+    struct secret bytes;                    // empty: imported once, and deleted or expired since
     int64_t created_ns;
-    struct key *key; // NULL: the key was deleted
+    enum material_state state;
+    enum rotation_type rotation;
+    int64_t rotated_ns;  // when it became the current one
+    bool expires;        // imported with an ExpirationModel of KEY_MATERIAL_EXPIRES
+    int64_t valid_to_ns; // if it expires
+    char *description;   // KeyMaterialDescription; NULL: none
+    struct key *key;     // NULL: the key was deleted
+    EVP_PKEY *pkey;      // made when first used: material_pkey()
     UT_hash_handle hh;
 };
 
@@ -51,13 +82,22 @@ struct key {
     enum key_usage usage;
     enum key_state state;
     enum key_manager manager;
+    enum key_origin origin;
+    enum multi_region multi_region;
     char *description;
+    char *key_store_id; // of a custom key store; NULL: none
+    char *xks_key_id;   // of ORIGIN_EXTERNAL_KEY_STORE; else NULL
     int64_t created_ns;
-    int64_t deletion_ns; // of KEY_PENDING_DELETION
+    int64_t deletion_ns;          // of KEY_PENDING_DELETION
+    uint32_t deletion_days;       // the window that was asked for: of the two states that wait for deletion
+    bool rotates;                 // automatic rotation
+    uint32_t rotation_days;       // its period
+    int64_t next_rotation_ns;     // if it rotates
+    uint32_t on_demand_rotations; // how many there were
     const struct key_policy *policy;
     struct tag *tags; // by key
     size_t tags_n;
-    struct key_material **materials; // oldest first; the last one encrypts
+    struct key_material **materials; // oldest first
     size_t materials_n;
     struct ptr_vec aliases; // of struct alias, by name
     struct grant_set grants;
@@ -67,10 +107,21 @@ struct key {
 // A key without material and policy. account and region must fit; the ARN is made from them.
 struct key *key_new(const char *account, struct span region, const char *id);
 void key_free(struct key *key, struct policy_pool *policies); // material, tags, grants; aliases are the keyring's
+// The material that encrypts; NULL: a key that waits for its import, or whose material is in a custom key store.
 struct key_material *key_current(const struct key *key);
-// Fresh material becomes the current one.
-struct key_material *key_add_material(struct key *key, struct rng *rng, int64_t now_ns);
+// Adds material in that state, with ids of its own; takes the bytes. What was current is not changed.
+struct key_material *key_add_material(struct key *key, struct rng *rng, struct secret *bytes, enum material_state state,
+                                      int64_t now_ns);
 void key_set_description(struct key *key, struct span text);
+// A heap copy of the text, replacing what *to held; empty: NULL.
+void key_set_text(char **to, struct span text);
+
+// The material of an asymmetric key as the library's object, which belongs to the material; NULL: the library failed.
+// Several threads may ask at once.
+EVP_PKEY *material_pkey(struct key_material *m);
+// Wipes the bytes (deleted, expired); the ids stay.
+void material_wipe(struct key_material *m);
+void material_free(struct key_material *m);
 
 // Tags. key_set_tag() replaces; how many there may be is asked by the caller.
 const struct tag *key_tag(const struct key *key, struct span name);
@@ -86,6 +137,6 @@ void key_encode(const struct key *key, const struct root_key *root, struct buf *
 struct key *key_decode(struct span arn, struct span record, const struct root_key *root, struct policy_pool *policies,
                        char *why, size_t why_size);
 
-// KeyMetadata as the API replies it, and as the trail shows it (lower-case names, dates as text).
+// KeyMetadata (key_metadata.c) as the API replies it, and as the trail shows it (lower-case names, dates as text).
 void key_write_metadata(const struct key *key, struct json_write *w);
 void key_write_trail_metadata(const struct key *key, struct json_write *w);

@@ -1,4 +1,4 @@
-// What kinds of keys there are, one row each: a new kind is a row here and a crypto file.
+// What kinds of keys there are, one row each: a new kind is a row here and, where its cryptography is new, a key_type.
 // Source: AWS KMS API reference, CreateKey (KeySpec, KeyUsage) and Grants (operations by key type).
 #pragma once
 
@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include "common/base/buf.h"
+
+struct key_type;
 
 enum key_usage { USAGE_ENCRYPT_DECRYPT, USAGE_SIGN_VERIFY, USAGE_GENERATE_VERIFY_MAC, USAGE_KEY_AGREEMENT, KEY_USAGES };
 extern const char *const key_usage_names[KEY_USAGES + 1]; // ended by NULL
@@ -38,11 +40,12 @@ bool grant_operation_find(struct span name, enum grant_operation *out);
 
 struct key_spec {
     const char *name;
-    unsigned usages;                          // bits of enum key_usage
-    bool built;                               // false: the real API has it, kmsd does not yet
-    bool symmetric;                           // SYMMETRIC_DEFAULT: encryption contexts, data keys
-    const char *const *encryption_algorithms; // NULL ends; NULL: none
-    uint32_t grant_operations;                // with ENCRYPT_DECRYPT, or the only usage it has
+    const struct key_type *type;
+    unsigned usages;                           // bits of enum key_usage
+    int bits;                                  // of the modulus (RSA) or of the secret (symmetric, HMAC); else 0
+    const char *group;                         // the library's name of curve or parameter set; NULL: none
+    const char *const *algorithms[KEY_USAGES]; // of each usage it has, in AWS's order; NULL ends; NULL: none
+    bool symmetric;                            // SYMMETRIC_DEFAULT: encryption contexts, data keys
 };
 
 extern const struct key_spec key_specs[];    // ended by a NULL name
@@ -50,3 +53,5 @@ extern const char *const key_spec_choices[]; // as AWS's validation message list
 extern const char *const key_usage_choices[];
 const struct key_spec *key_spec_find(struct span name); // NULL: no such spec
 bool key_usage_find(struct span name, enum key_usage *out);
+// The operations that grants on keys of this kind can name.
+uint32_t key_spec_grants(const struct key_spec *spec, enum key_usage usage);

@@ -9,6 +9,7 @@ const char *const key_state_names[KEY_STATES] = {
     [KEY_ENABLED] = "Enabled",
     [KEY_DISABLED] = "Disabled",
     [KEY_PENDING_DELETION] = "PendingDeletion",
+    [KEY_PENDING_REPLICA_DELETION] = "PendingReplicaDeletion",
     [KEY_PENDING_IMPORT] = "PendingImport",
     [KEY_UNAVAILABLE] = "Unavailable",
     [KEY_CREATING] = "Creating",
@@ -19,6 +20,7 @@ enum answer {
     OK,
     DISABLED,
     DELETION,
+    REPLICA_DELETION,
     NOT_DELETION,
     IMPORT,
     UNAVAILABLE,
@@ -33,6 +35,7 @@ static const struct {
     [OK] = {NULL, NULL},
     [DISABLED] = {&fault_disabled, "is disabled."},
     [DELETION] = {&fault_invalid_state, "is pending deletion."},
+    [REPLICA_DELETION] = {&fault_invalid_state, "is pending replica deletion."},
     [NOT_DELETION] = {&fault_invalid_state, "is not pending deletion."},
     [IMPORT] = {&fault_invalid_state, "is pending import."},
     [UNAVAILABLE] = {&fault_invalid_state, "is unavailable."},
@@ -42,14 +45,14 @@ static const struct {
 
 // clang-format off
 static const unsigned char table[KEY_RULES][KEY_STATES] = {
-    //                 Enabled        Disabled       PendingDel.  PendingImport Unavailable   Creating      Updating
-    [RULE_ALWAYS]   = {OK,            OK,            OK,          OK,           OK,           OK,           OK},
-    [RULE_USE]      = {OK,            DISABLED,      DELETION,    IMPORT,       UNAVAILABLE,  CREATING,     OK},
-    [RULE_GRANT]    = {OK,            DISABLED,      DELETION,    IMPORT,       OK,           CREATING,     OK},
-    [RULE_SWITCH]   = {OK,            OK,            DELETION,    IMPORT,       OK,           CREATING,     UPDATING},
-    [RULE_EDIT]     = {OK,            OK,            DELETION,    OK,           OK,           OK,           OK},
-    [RULE_SCHEDULE] = {OK,            OK,            DELETION,    OK,           OK,           OK,           UPDATING},
-    [RULE_CANCEL]   = {NOT_DELETION,  NOT_DELETION,  OK,          NOT_DELETION, NOT_DELETION, NOT_DELETION, NOT_DELETION},
+    //                 Enabled        Disabled       PendingDel.  PendingReplicaDel. PendingImport Unavailable   Creating      Updating
+    [RULE_ALWAYS]   = {OK,            OK,            OK,          OK,                OK,           OK,           OK,           OK},
+    [RULE_USE]      = {OK,            DISABLED,      DELETION,    REPLICA_DELETION,  IMPORT,       UNAVAILABLE,  CREATING,     OK},
+    [RULE_GRANT]    = {OK,            DISABLED,      DELETION,    REPLICA_DELETION,  IMPORT,       OK,           CREATING,     OK},
+    [RULE_SWITCH]   = {OK,            OK,            DELETION,    REPLICA_DELETION,  IMPORT,       OK,           CREATING,     UPDATING},
+    [RULE_EDIT]     = {OK,            OK,            DELETION,    REPLICA_DELETION,  OK,           OK,           OK,           OK},
+    [RULE_SCHEDULE] = {OK,            OK,            DELETION,    REPLICA_DELETION,  OK,           OK,           OK,           UPDATING},
+    [RULE_CANCEL]   = {NOT_DELETION,  NOT_DELETION,  OK,          OK,                NOT_DELETION, NOT_DELETION, NOT_DELETION, NOT_DELETION},
 };
 // clang-format on
 

@@ -8,6 +8,7 @@ enum key_state {
     KEY_ENABLED,
     KEY_DISABLED,
     KEY_PENDING_DELETION,
+    KEY_PENDING_REPLICA_DELETION, // a multi-Region primary key that waits for its replicas' deletion
     KEY_PENDING_IMPORT,
     KEY_UNAVAILABLE,
     KEY_CREATING,

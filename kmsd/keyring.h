@@ -66,10 +66,23 @@ size_t retirable_after(const struct ptr_vec *grants, const char *arn, const unsi
 
 // ---- changing; the write lock must be held ----
 
-// A new key with fresh material. policy is taken over (policy_pool_get() of keyring_policies()).
-struct key *keyring_create_key(struct keyring *k, const char *account, const char *region,
-                               const struct key_policy *policy, int64_t now_ns);
+// A new key, as it is described. policy (policy_pool_get() of keyring_policies()) and material are taken over; without
+// material a key of ORIGIN_EXTERNAL waits for its import.
+struct key_draft {
+    const char *account, *region;
+    const struct key_spec *spec;
+    enum key_usage usage;
+    enum key_origin origin;
+    enum multi_region multi_region;
+    const struct key_policy *policy;
+    struct secret material;
+    int64_t now_ns;
+};
+struct key *keyring_create_key(struct keyring *k, struct key_draft *draft);
 struct policy_pool *keyring_policies(struct keyring *k);
+// One more material of a key (key_add_material()); saving the key is the caller's.
+struct key_material *keyring_add_material(struct keyring *k, struct key *key, struct secret *bytes,
+                                          enum material_state state, int64_t now_ns);
 // After any field of the key was changed.
 void keyring_save_key(struct keyring *k, struct key *key);
 void keyring_set_policy(struct keyring *k, struct key *key, const struct key_policy *policy); // takes policy over

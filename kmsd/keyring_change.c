@@ -22,18 +22,35 @@ void keyring_save_key(struct keyring *k, struct key *key)
     buf_wipe(&b);
 }
 
-struct key *keyring_create_key(struct keyring *k, const char *account, const char *region,
-                               const struct key_policy *policy, int64_t now_ns)
+struct key *keyring_create_key(struct keyring *k, struct key_draft *draft)
 {
-    char id[KEY_ID_SIZE];
-    id_uuid(k->rng, id);
-    struct key *key = key_new(account, span_of(region), id);
-    key->policy = policy;
-    key->created_ns = now_ns;
-    key_add_material(key, k->rng, now_ns);
+    char id[KEY_ID_SIZE] = "mrk-";
+    if (draft->multi_region == SINGLE_REGION)
+        id_uuid(k->rng, id);
+    else
+        id_hex(k->rng, 16, id + 4);
+    struct key *key = key_new(draft->account, span_of(draft->region), id);
+    key->spec = draft->spec;
+    key->usage = draft->usage;
+    key->origin = draft->origin;
+    key->multi_region = draft->multi_region;
+    key->policy = draft->policy;
+    key->created_ns = draft->now_ns;
+    if (draft->material.n > 0)
+        key_add_material(key, k->rng, &draft->material, MATERIAL_CURRENT, draft->now_ns);
+    else if (draft->origin == ORIGIN_EXTERNAL)
+        key->state = KEY_PENDING_IMPORT;
     keyring_link_key(k, key);
     keyring_save_key(k, key);
     return key;
+}
+
+struct key_material *keyring_add_material(struct keyring *k, struct key *key, struct secret *bytes,
+                                          enum material_state state, int64_t now_ns)
+{
+    struct key_material *m = key_add_material(key, k->rng, bytes, state, now_ns);
+    keyring_link_material(k, m);
+    return m;
 }
 
 void keyring_set_policy(struct keyring *k, struct key *key, const struct key_policy *policy)
@@ -92,7 +109,8 @@ static void bury_materials(struct keyring *k, struct key *key)
     for (size_t i = 0; i < key->materials_n; i++) {
         struct key_material *m = key->materials[i];
         store_put(k->store, TABLE_DELETED, (struct span){(char *)m->backing_id, BACKING_ID_SIZE}, span_of(key->arn));
-        secret_done(&m->bytes);
+        material_wipe(m);
+        key_set_text(&m->description, (struct span){NULL, 0});
         m->key = NULL;
     }
     key->materials_n = 0;

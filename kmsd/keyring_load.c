@@ -151,7 +151,7 @@ static void free_keys(struct keyring *k)
     {
         HASH_DEL(k->materials, m);
         if (!m->key)
-            free(m);
+            material_free(m);
     }
     HASH_ITER(hh, k->keys, key, next_key)
     {

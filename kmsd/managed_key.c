@@ -2,6 +2,7 @@
 #include "kmsd/managed_key.h"
 
 #include "kmsd/arn.h"
+#include "kmsd/key_type.h"
 
 static const struct managed_key {
     const char *alias;
@@ -64,7 +65,13 @@ struct key *managed_key_create(struct keyring *k, const char *account, const cha
     buf_done(&text);
     if (!policy)
         return NULL;
-    struct key *key = keyring_create_key(k, account, region, policy, now_ns);
+    struct key_draft draft = {
+        .account = account, .region = region, .spec = &key_specs[0], .policy = policy, .now_ns = now_ns};
+    if (!draft.spec->type->make(draft.spec, &draft.material)) {
+        policy_pool_put(keyring_policies(k), policy);
+        return NULL;
+    }
+    struct key *key = keyring_create_key(k, &draft);
     key->manager = KEY_MANAGER_AWS;
     key_set_description(key, span_of(m->description));
     keyring_save_key(k, key);

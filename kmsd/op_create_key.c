@@ -2,9 +2,12 @@
 // in op_key.c.
 #include "kmsd/op_create_key.h"
 
+#include <openssl/crypto.h>
+
 #include "common/base/json_read.h"
 #include "kmsd/arn.h"
 #include "kmsd/faults.h"
+#include "kmsd/key_type.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/permit.h"
 #include "kmsd/policy_check.h"
@@ -75,7 +78,7 @@ static struct span spec_name(const struct create_key_params *p)
     return p->customer_master_key_spec.p ? p->customer_master_key_spec : SPAN("SYMMETRIC_DEFAULT");
 }
 
-static const struct fault *check_spec(struct call *call, const struct create_key_params *p)
+static const struct fault *check_spec(struct call *call, struct create_key_params *p)
 {
     if (p->key_spec.p && p->customer_master_key_spec.p && !span_eq(p->key_spec, p->customer_master_key_spec))
         return call_fault(call, &fault_validation,
@@ -93,8 +96,13 @@ static const struct fault *check_spec(struct call *call, const struct create_key
     if (!(spec->usages & (1u << usage)))
         return call_fault(call, &fault_validation, "KeyUsage %s is not compatible with KeySpec %s",
                           key_usage_names[usage], spec->name);
-    if (!spec->built)
+    if (!spec->symmetric)
         return call_fault(call, &fault_unsupported, "KeySpec %s is not supported yet.", spec->name);
+    if (spec->type->available && !spec->type->available(spec))
+        return call_fault(call, &fault_unsupported, "KeySpec %s is not supported by %s, which kmsd is linked with.",
+                          spec->name, OpenSSL_version(OPENSSL_VERSION));
+    p->spec = spec;
+    p->usage = usage;
     return NULL;
 }
 
@@ -111,7 +119,7 @@ static const struct fault *check_origin(struct call *call, const struct create_k
 
 const struct fault *create_key_check(struct call *call)
 {
-    const struct create_key_params *p = call->params;
+    struct create_key_params *p = call->params;
     const struct fault *fault = check_spec(call, p);
     if (!fault)
         fault = check_origin(call, p);
@@ -150,11 +158,16 @@ const struct fault *create_key(struct call *call)
     const struct create_key_params *p = call->params;
     struct keyring *k = kmsd_of(call)->keyring;
     struct json_write *w = &call->out;
-    const struct key_policy *policy = NULL;
-    const struct fault *fault = policy_for(call, &policy);
+    struct key_draft draft = {
+        .account = call->account, .region = call->region, .spec = p->spec, .usage = p->usage, .now_ns = call->time_ns};
+    const struct fault *fault = policy_for(call, &draft.policy);
     if (fault)
         return fault;
-    struct key *key = keyring_create_key(k, call->account, call->region, policy, call->time_ns);
+    if (!p->spec->type->make(p->spec, &draft.material)) {
+        policy_pool_put(keyring_policies(k), draft.policy);
+        return &fault_internal;
+    }
+    struct key *key = keyring_create_key(k, &draft);
     key_set_description(key, p->description);
     tags_apply(key, &p->tags);
     keyring_save_key(k, key);

@@ -11,6 +11,9 @@ struct create_key_params {
         xks_key_id;
     struct opt_bool bypass, multi_region;
     struct obj_list tags; // of struct tag_param
+    // Found by create_key_check().
+    const struct key_spec *spec;
+    enum key_usage usage;
 };
 
 extern const struct param create_key_rows[];

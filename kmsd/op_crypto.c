@@ -16,7 +16,7 @@ const struct fault *crypto_check_algorithm(struct call *call, const struct key *
 {
     if (!algorithm.p)
         return NULL;
-    for (const char *const *a = key->spec->encryption_algorithms; *a; a++)
+    for (const char *const *a = key->spec->algorithms[USAGE_ENCRYPT_DECRYPT]; *a; a++)
         if (span_is(algorithm, *a))
             return NULL;
     return call_fault(call, &fault_invalid_key_usage, "Algorithm %.*s is incompatible with key spec %s.",

@@ -209,7 +209,7 @@ const struct fault *create_grant_resolve(struct call *call)
 // Operations that this kind of key cannot do.
 static const struct fault *check_key(struct call *call, const struct key *key, const struct grant *g)
 {
-    uint32_t impossible = g->operations & ~key->spec->grant_operations;
+    uint32_t impossible = g->operations & ~key_spec_grants(key->spec, key->usage);
     for (int i = 0; i < GRANT_OPERATIONS; i++)
         if (impossible >> i & 1)
             return call_fault(call, &fault_validation, "Operation %s is not supported by keys of KeySpec %s.",

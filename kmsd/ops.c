@@ -57,6 +57,7 @@ static const char *const unbuilt[] = {
     {                                                                                                                  \
         __VA_ARGS__                                                                                                    \
     }
+#define FOR(usage_) (1u << USAGE_##usage_)
 // A key may be named by alias, and be another account's.
 #define ANYWHERE .aliases = true, .foreign = true
 
@@ -130,24 +131,24 @@ static const struct op ops[] = {
     // ---- cryptography ----
     {.name = "Encrypt", .action = "kms:Encrypt", PARAMS(encrypt_rows, encrypt_params),
      .resolve = resolve_key, .invoke = encrypt, .read_only = true, .trail_additional = crypto_trail_material,
-     KMS(ANYWHERE, .grant = GRANT_ENCRYPT, .rule = RULE_USE, .encrypts = true)},
+     KMS(ANYWHERE, .grant = GRANT_ENCRYPT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "Decrypt", .action = "kms:Decrypt", PARAMS(decrypt_rows, decrypt_params),
      .resolve = decrypt_resolve, .authorize = decrypt_authorize, .invoke = decrypt, .read_only = true,
      .trail_additional = crypto_trail_material,
-     KMS(ANYWHERE, .grant = GRANT_DECRYPT, .rule = RULE_USE, .encrypts = true)},
+     KMS(ANYWHERE, .grant = GRANT_DECRYPT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "ReEncrypt", .action = "kms:ReEncrypt*", PARAMS(re_encrypt_rows, re_encrypt_params),
      .resolve = re_encrypt_resolve, .authorize = re_encrypt_authorize, .invoke = re_encrypt, .read_only = true,
      .trail_additional = re_encrypt_trail,
-     KMS(ANYWHERE, .grant = GRANT_RE_ENCRYPT_TO, .rule = RULE_USE, .encrypts = true)},
+     KMS(ANYWHERE, .grant = GRANT_RE_ENCRYPT_TO, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "GenerateDataKey", .action = "kms:GenerateDataKey", PARAMS(generate_data_key_rows, data_key_params),
      .resolve = generate_data_key_resolve, .invoke = generate_data_key, .read_only = true,
      .trail_additional = crypto_trail_material,
-     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY, .rule = RULE_USE, .encrypts = true)},
+     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "GenerateDataKeyWithoutPlaintext", .action = "kms:GenerateDataKeyWithoutPlaintext",
      PARAMS(generate_data_key_without_plaintext_rows, data_key_params),
      .resolve = generate_data_key_resolve, .invoke = generate_data_key_without_plaintext, .read_only = true,
      .trail_additional = crypto_trail_material,
-     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT, .rule = RULE_USE, .encrypts = true)},
+     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "GenerateRandom", .action = "kms:GenerateRandom", PARAMS(generate_random_rows, random_params),
      .invoke = generate_random, .read_only = true, .no_resources = true,
      KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},

@@ -18,7 +18,7 @@ struct kms_op {
     bool grant_management;      // kms:GrantIsForAWSResource has a value
     enum grant_operation grant; // GRANT_NONE: no grant can allow it
     enum key_rule rule;
-    bool encrypts; // needs a key of usage ENCRYPT_DECRYPT
+    unsigned usages; // bits of enum key_usage: the key must have one of them; 0: any will do
 };
 
 // The first member of every parameter struct.

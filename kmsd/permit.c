@@ -119,7 +119,7 @@ const struct fault *permit_state(struct call *call, const struct key *key)
 {
     const struct kms_op *ext = call->op->ext;
     const char *phrase;
-    if (ext->encrypts && key->usage != USAGE_ENCRYPT_DECRYPT)
+    if (ext->usages && !(ext->usages >> key->usage & 1))
         return call_fault(call, &fault_invalid_key_usage, "%s key usage is %s which is not valid for %s.", key->arn,
                           key_usage_names[key->usage], call->op->name);
     const struct fault *fault = key_state_check(ext->rule, key->state, &phrase);

@@ -89,6 +89,9 @@ extern const struct fault call_pending;
 void call_resume(struct call *call, const struct fault *fault);
 // Runs the suspended step itself again.
 void call_retry(struct call *call);
+// Goes on from where the service is entered, after a step behind that was suspended: resource, rights and state are
+// looked at again, because the world has gone on. What the step began lies in call->state.
+void call_restart(struct call *call);
 
 // Sets the sentence and returns the fault: `return call_fault(call, &fault_not_found, "Key '%s' does not exist", arn);`
 MUST_CHECK const struct fault *call_fault(struct call *call, const struct fault *fault, const char *format, ...)

@@ -74,6 +74,13 @@ static const struct fault *enter_service(struct call *call)
     return fault;
 }
 
+static void leave_service(struct call *call)
+{
+    if (call->entered && call->service->leave)
+        call->service->leave(call);
+    call->entered = false;
+}
+
 static const struct fault *resolve_resource(struct call *call)
 {
     return call->op->resolve ? call->op->resolve(call) : NULL;
@@ -101,6 +108,7 @@ static void walk(struct call *call)
         const struct fault *fault = steps[call->step](call);
         if (fault == &call_pending) {
             call->suspended = true;
+            leave_service(call); // nobody waits for this call meanwhile
             return;
         }
         call->step++;
@@ -129,6 +137,17 @@ void call_resume(struct call *call, const struct fault *fault)
 
 void call_retry(struct call *call)
 {
+    call->suspended = false;
+    walk(call);
+}
+
+void call_restart(struct call *call)
+{
+    call->step = 0;
+    while (steps[call->step] != enter_service)
+        call->step++;
+    call->resources_n = 0;
+    call->subject = call->subject2 = NULL;
     call->suspended = false;
     walk(call);
 }
@@ -173,8 +192,7 @@ void call_finish(struct call *call)
         call->fault = call->service->unavailable;
         call->detail = NULL;
     }
-    if (call->entered && call->service->leave)
-        call->service->leave(call);
+    leave_service(call);
     log_outcome(call);
     worker_queue_finished(call->worker, call);
 }

@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/json_read.h"
+#include "kmsd/key_type.h"
 #include "kmsd/keyring.h"
 
 // What is waiting for a commit is in memory twice.
@@ -66,7 +67,14 @@ static bool fill(struct keyring *k, struct store *store, char **argv, char *why,
     size_t keys = strtoul(argv[2], NULL, 10), grants = strtoul(argv[3], NULL, 10);
     struct key *key = NULL;
     for (size_t i = 0; i < keys; i++) {
-        key = keyring_create_key(k, argv[4], argv[5], default_policy(k, argv[4]), clock_real_ns());
+        struct key_draft draft = {.account = argv[4],
+                                  .region = argv[5],
+                                  .spec = &key_specs[0],
+                                  .policy = default_policy(k, argv[4]),
+                                  .now_ns = clock_real_ns()};
+        if (!draft.spec->type->make(draft.spec, &draft.material))
+            return false;
+        key = keyring_create_key(k, &draft);
         if (i % CHANGES_A_COMMIT == 0 && !store_commit(store, why, why_size))
             return false;
     }

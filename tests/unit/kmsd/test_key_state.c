@@ -10,14 +10,15 @@
 #include "kmsd/faults.h"
 #include "kmsd/key_state.h"
 
-// One letter a state, in the order Enabled Disabled PendingDeletion PendingImport Unavailable Creating Updating:
+// One letter a state, in the order Enabled Disabled PendingDeletion PendingReplicaDeletion PendingImport Unavailable
+// Creating Updating:
 // . works, D DisabledException, I KMSInvalidStateException.
 static const struct {
     enum key_rule rule;
     const char *states;
 } guide[] = {
-    {RULE_ALWAYS, "......."}, {RULE_USE, ".DIIII."},      {RULE_GRANT, ".DII.I."},  {RULE_SWITCH, "..II.II"},
-    {RULE_EDIT, "..I...."},   {RULE_SCHEDULE, "..I...I"}, {RULE_CANCEL, "II.IIII"},
+    {RULE_ALWAYS, "........"}, {RULE_USE, ".DIIIII."},      {RULE_GRANT, ".DIII.I."},  {RULE_SWITCH, "..III.II"},
+    {RULE_EDIT, "..II...."},   {RULE_SCHEDULE, "..II...I"}, {RULE_CANCEL, "II..IIII"},
 };
 
 static void test_table(void **state)

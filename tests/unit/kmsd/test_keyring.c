@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/json_read.h"
+#include "kmsd/key_type.h"
 #include "kmsd/keyring.h"
 
 #define ACCOUNT "111122223333"
@@ -88,7 +89,10 @@ static struct key *make_key(void)
     const struct key_policy *policy = policy_pool_get(keyring_policies(ring), buf_span(&text), why, sizeof why);
     buf_done(&text);
     assert_non_null(policy);
-    return keyring_create_key(ring, ACCOUNT, REGION, policy, 1000);
+    struct key_draft draft = {
+        .account = ACCOUNT, .region = REGION, .spec = &key_specs[0], .policy = policy, .now_ns = 1000};
+    assert_true(draft.spec->type->make(draft.spec, &draft.material));
+    return keyring_create_key(ring, &draft);
 }
 
 static struct grant *make_grant(const char *table)

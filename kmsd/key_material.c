@@ -1,0 +1,41 @@
+// Key material in memory. Which material a key has is key.c's and the operations'.
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#include "kmsd/key.h"
+#include "kmsd/key_type.h"
+
+const char *const material_state_names[MATERIAL_STATES] = {
+    [MATERIAL_CURRENT] = "CURRENT",
+    [MATERIAL_NON_CURRENT] = "NON_CURRENT",
+    [MATERIAL_PENDING_ROTATION] = "PENDING_ROTATION",
+    [MATERIAL_PENDING_MULTI_REGION_IMPORT_AND_ROTATION] = "PENDING_MULTI_REGION_IMPORT_AND_ROTATION",
+};
+
+// Loading an RSA key takes as long as using it, and most keys of a large keyring are never used: so it is done once,
+// and late. Keys are read under a read lock, so two threads may come at the same time: the first one's object stays.
+EVP_PKEY *material_pkey(struct key_material *m)
+{
+    EVP_PKEY *pkey = __atomic_load_n(&m->pkey, __ATOMIC_ACQUIRE), *none = NULL;
+    if (pkey)
+        return pkey;
+    pkey = key_type_load(secret_span(&m->bytes));
+    if (!pkey || __atomic_compare_exchange_n(&m->pkey, &none, pkey, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return pkey;
+    EVP_PKEY_free(pkey);
+    return none;
+}
+
+void material_wipe(struct key_material *m)
+{
+    EVP_PKEY_free(m->pkey);
+    m->pkey = NULL;
+    secret_done(&m->bytes);
+}
+
+void material_free(struct key_material *m)
+{
+    material_wipe(m);
+    free(m->description);
+    free(m);
+}

@@ -1,0 +1,138 @@
+// KeyMetadata: one walk over a key for the reply and for the trail, which spells names with a small first letter and
+// dates as text. Source of members and of when they are there: AWS KMS API reference, KeyMetadata.
+#include <ctype.h>
+#include <stdio.h>
+
+#include "common/base/time_format.h"
+#include "kmsd/key.h"
+
+const char *const key_origin_names[KEY_ORIGINS] = {
+    [ORIGIN_AWS_KMS] = "AWS_KMS",
+    [ORIGIN_EXTERNAL] = "EXTERNAL",
+    [ORIGIN_AWS_CLOUDHSM] = "AWS_CLOUDHSM",
+    [ORIGIN_EXTERNAL_KEY_STORE] = "EXTERNAL_KEY_STORE",
+};
+
+struct out {
+    struct json_write *w;
+    bool trail;
+};
+
+static void name(const struct out *o, const char *api_name)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s", api_name);
+    if (o->trail)
+        text[0] = (char)tolower((unsigned char)text[0]);
+    json_key(o->w, text);
+}
+
+static void text(const struct out *o, const char *api_name, const char *value)
+{
+    if (!value)
+        return;
+    name(o, api_name);
+    json_cstr(o->w, value);
+}
+
+static void flag(const struct out *o, const char *api_name, bool value)
+{
+    name(o, api_name);
+    json_bool(o->w, value);
+}
+
+static void date(const struct out *o, const char *api_name, int64_t ns)
+{
+    char java[TIME_JAVA_SIZE];
+    name(o, api_name);
+    if (o->trail) {
+        time_java(ns, java);
+        json_cstr(o->w, java);
+    } else {
+        json_epoch(o->w, ns);
+    }
+}
+
+// Which of the four lists a key has follows from its usage.
+static void algorithms(const struct out *o, const struct key *key)
+{
+    static const char *const lists[KEY_USAGES] = {
+        [USAGE_ENCRYPT_DECRYPT] = "EncryptionAlgorithms",
+        [USAGE_SIGN_VERIFY] = "SigningAlgorithms",
+        [USAGE_GENERATE_VERIFY_MAC] = "MacAlgorithms",
+        [USAGE_KEY_AGREEMENT] = "KeyAgreementAlgorithms",
+    };
+    name(o, lists[key->usage]);
+    json_arr_begin(o->w);
+    for (const char *const *a = key->spec->algorithms[key->usage]; *a; a++)
+        json_cstr(o->w, *a);
+    json_arr_end(o->w);
+}
+
+static void deletion(const struct out *o, const struct key *key)
+{
+    if (key->state == KEY_PENDING_DELETION)
+        date(o, "DeletionDate", key->deletion_ns);
+}
+
+static void import(const struct out *o, const struct key *key)
+{
+    const struct key_material *m = key_current(key);
+    if (key->origin != ORIGIN_EXTERNAL || !m || m->bytes.n == 0)
+        return;
+    if (m->expires)
+        date(o, "ValidTo", m->valid_to_ns);
+    text(o, "ExpirationModel", m->expires ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE");
+}
+
+static void xks(const struct out *o, const struct key *key)
+{
+    if (!key->xks_key_id)
+        return;
+    name(o, "XksKeyConfiguration");
+    json_obj_begin(o->w);
+    text(o, "Id", key->xks_key_id);
+    json_obj_end(o->w);
+}
+
+static void write(const struct out *o, const struct key *key)
+{
+    const struct key_material *current = key_current(key);
+    json_obj_begin(o->w);
+    text(o, "AWSAccountId", key->account);
+    text(o, "KeyId", key->id);
+    text(o, "Arn", key->arn);
+    date(o, "CreationDate", key->created_ns);
+    flag(o, "Enabled", key->state == KEY_ENABLED);
+    text(o, "Description", key->description);
+    text(o, "KeyUsage", key_usage_names[key->usage]);
+    text(o, "KeyState", key_state_names[key->state]);
+    deletion(o, key);
+    text(o, "Origin", key_origin_names[key->origin]);
+    import(o, key);
+    text(o, "CustomKeyStoreId", key->key_store_id);
+    text(o, "KeyManager", key->manager == KEY_MANAGER_AWS ? "AWS" : "CUSTOMER");
+    text(o, "CustomerMasterKeySpec", key->spec->name);
+    text(o, "KeySpec", key->spec->name);
+    algorithms(o, key);
+    flag(o, "MultiRegion", key->multi_region != SINGLE_REGION);
+    if (key->state == KEY_PENDING_REPLICA_DELETION) {
+        name(o, "PendingDeletionWindowInDays");
+        json_i64(o->w, key->deletion_days);
+    }
+    xks(o, key);
+    bool in_kms = key->origin == ORIGIN_AWS_KMS || key->origin == ORIGIN_EXTERNAL;
+    if (current && current->bytes.n > 0 && key->spec->symmetric && in_kms)
+        text(o, "CurrentKeyMaterialId", current->material_id);
+    json_obj_end(o->w);
+}
+
+void key_write_metadata(const struct key *key, struct json_write *w)
+{
+    write(&(struct out){.w = w}, key);
+}
+
+void key_write_trail_metadata(const struct key *key, struct json_write *w)
+{
+    write(&(struct out){.w = w, .trail = true}, key);
+}
