@@ -318,8 +318,8 @@ static const char *read_change(struct span body, struct change *c)
     json_object_foreach(v, name, member)
     {
         if (strcmp(name, "set") == 0) {
-            c->set = json_is_string(member) && time_parse_rfc3339(json_span(member), &c->at_ns);
-            error = c->set ? error : "set is an RFC 3339 time";
+            c->set = json_is_string(member) && time_parse_rfc3339(json_span(member), &c->at_ns) && c->at_ns >= 0;
+            error = c->set ? error : "set is an RFC 3339 time from 1970 on";
         } else if (strcmp(name, "advance") == 0) {
             c->advance = read_duration(member, &c->by_ns) && c->by_ns >= 0;
             error = c->advance ? error : "advance is a duration such as \"5m\", or seconds";

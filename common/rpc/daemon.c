@@ -112,8 +112,8 @@ static bool make_clock(struct daemon *d, char *why, size_t why_size)
         return true;
     }
     int64_t ns;
-    if (!time_parse_rfc3339(span_of(start), &ns)) {
-        snprintf(why, why_size, "--clock: %s is neither `real` nor an RFC 3339 time", start);
+    if (!time_parse_rfc3339(span_of(start), &ns) || ns < 0) {
+        snprintf(why, why_size, "--clock: %s is neither `real` nor an RFC 3339 time from 1970 on", start);
         return false;
     }
     d->clock = clock_new_virtual(ns, conf_number(d->conf, "clock-scale"));

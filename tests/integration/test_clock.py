@@ -67,6 +67,7 @@ def test_changes(here):
                            ({"advance": "1h"}, after(3990)), ({"set": "2030-01-01T00:00:00Z"}, at("2030-01-01T00:00:00Z")),
                            ({"set": "2030-01-01T02:00:00+02:00"}, at("2030-01-01T00:00:00Z")),
                            ({"set": START, "advance": 10}, after(10)), ({"advance": 10, "set": START}, after(10)),
+                           ({"set": "1970-01-01T00:00:00Z"}, at("1970-01-01T00:00:00Z")),
                            ({"set": "1999-12-31T23:59:59Z"}, at("1999-12-31T23:59:59Z")), ({"scale": 0}, at("1999-12-31T23:59:59Z")),
                            ({"advance": 0}, at("1999-12-31T23:59:59Z"))]:
         answer = here.clock(**change)
@@ -86,7 +87,7 @@ def test_scale(here):
 
 @pytest.mark.parametrize("body", [
     b"", b"{", b"[]", b"null", b'"5m"', b"\xff", {}, {"now": START}, {"set": START, "more": 1}, {"set": 5}, {"set": "tomorrow"},
-    {"set": "2030-13-01T00:00:00Z"}, {"set": "2030-01-01"}, {"set": "99999-01-01T00:00:00Z"}, {"advance": -1}, {"advance": "-5m"},
+    {"set": "2030-13-01T00:00:00Z"}, {"set": "2030-01-01"}, {"set": "1969-12-31T23:59:59Z"}, {"set": "99999-01-01T00:00:00Z"}, {"advance": -1}, {"advance": "-5m"},
     {"advance": "5 parsecs"}, {"advance": None}, {"advance": 1e300}, {"advance": [1]}, {"scale": -1}, {"scale": "1"}, {"scale": 1e7},
     {"scale": True}, {"set": START, "advance": "x"}, {"advance": 60, "scale": -1}], ids=str)
 def test_refused_changes(here, body):
@@ -208,8 +209,9 @@ def test_ddbd_is_there_when_the_answer_comes(make_house):
     for n in range(1, 40):
         house.clock(advance=10)
         assert ddbd_now(dynamodb) == after(10 * n)
-    house.clock(set="2001-01-01T00:00:00Z")
-    assert ddbd_now(dynamodb) == at("2001-01-01T00:00:00Z")
+    for time in ("2001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2262-04-11T00:00:00Z", START):
+        house.clock(set=time)
+        assert ddbd_now(dynamodb) == at(time)
 
 
 def test_several_followers(make_house, tmp_path):

@@ -94,6 +94,7 @@ def test_flags_that_are_refused(name, flag, says, tmp_path):
 
 @pytest.mark.parametrize("flag,says", [
     ("--clock=yesterday", "--clock: yesterday is neither"), ("--clock=2026-13-01T00:00:00Z", "--clock"),
+    ("--clock=1969-12-31T23:59:59Z", "from 1970 on"),
     ("--clock-scale=-1", "--clock-scale"), ("--grant-delay=5x", "--grant-delay"), ("--grant-delay=2h", "0 and 1h"),
     ("--trail-interval=0s", "--trail-interval"), ("--trail-interval=x", "no duration such as 300s"),
     ("--clock-scale=2", "--clock-scale needs a virtual clock")])
