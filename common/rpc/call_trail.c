@@ -139,31 +139,50 @@ static bool stage(struct call *call, struct trail_event *e)
     return journal_append(w->journal, &entry);
 }
 
-// The owner's copy of a call on a key of another account. Source: KMS Developer Guide, "Logging … cross-account".
-static bool stage_owner_copy(struct call *call, struct trail_event *e)
+// The owner's copy of a call on a key of another account. A service shows itself as such to both.
+// Source: KMS Developer Guide, "Logging … cross-account".
+static bool stage_owner_copy(struct call *call, struct trail_event *e, const char *owner)
 {
-    e->identity = (struct trail_identity){
-        .type = TRAIL_AWS_ACCOUNT,
-        .principal_id = call->caller.principal->principal_id,
-        .account_id = call->account,
-        .invoked_by = e->identity.invoked_by,
-    };
-    e->recipient_account = call->resources[0].account_id;
+    if (e->identity.type != TRAIL_AWS_SERVICE)
+        e->identity = (struct trail_identity){
+            .type = TRAIL_AWS_ACCOUNT,
+            .principal_id = call->caller.principal->principal_id,
+            .account_id = call->account,
+            .invoked_by = e->identity.invoked_by,
+        };
+    e->recipient_account = owner;
     return stage(call, e);
 }
+
+// The other accounts whose keys a call used, each once. Only ReEncrypt is about two keys. A refused call is nobody's
+// affair but the caller's.
+static size_t foreign_owners(const struct call *call, const char *owners[CALL_RESOURCES_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < call->resources_n && !call->fault; i++) {
+        const char *owner = call->resources[i].account_id;
+        if (strcmp(owner, call->account) != 0 && (n == 0 || strcmp(owner, owners[0]) != 0))
+            owners[n++] = owner;
+    }
+    return n;
+}
+_Static_assert(CALL_RESOURCES_MAX == 2, "foreign_owners() compares with one earlier owner");
 
 bool call_record(struct call *call)
 {
     if (!call->worker->journal || !call->caller.principal || op_is_data_event(call->service, call->op, call->op_name))
         return true;
-    bool foreign = !call->fault && call->resources_n > 0 && call->caller.principal->type != PRINCIPAL_SERVICE &&
-                   strcmp(call->resources[0].account_id, call->account) != 0;
-    if (foreign && !call->shared_event_id) {
+    const char *owners[CALL_RESOURCES_MAX];
+    size_t owners_n = foreign_owners(call, owners);
+    if (owners_n && !call->shared_event_id) {
         char *shared = arena_alloc(&call->arena, UUID_TEXT_SIZE);
         id_uuid(call->daemon->rng, shared);
         call->shared_event_id = shared;
     }
     struct trail_event e;
     fill_event(call, &e);
-    return stage(call, &e) && (!foreign || stage_owner_copy(call, &e));
+    bool ok = stage(call, &e);
+    for (size_t i = 0; i < owners_n; i++)
+        ok = ok && stage_owner_copy(call, &e, owners[i]);
+    return ok;
 }

@@ -37,6 +37,7 @@ def with_tables(principals):
     changed = copy.deepcopy(principals)
     ours = changed["accounts"][ACCOUNT]
     ours["users"]["alice"]["policies"] = ours["roles"]["app"]["policies"] = EVERYTHING
+    changed["accounts"][OTHER]["users"]["dave"]["policies"] = EVERYTHING
     return changed
 
 
@@ -179,11 +180,16 @@ def check(data, case, names, got):
     assert re.fullmatch(r"AIDA[A-Z0-9]{17}", got["userIdentity"]["principalId"])
 
 
+def built(daemon):
+    listed = subprocess.run([program(daemon), "--list-operations"], capture_output=True, text=True, check=True).stdout
+    return {line.split()[0] for line in listed.splitlines()[1:] if not line.endswith("not built")}
+
+
 def test_the_data_is_of_every_operation(told):
-    listed = subprocess.run([program("kmsd"), "--list-operations"], capture_output=True, text=True, check=True).stdout
-    built = {line.split()[0] for line in listed.splitlines()[1:] if not line.endswith("not built")}
-    assert {case.partition(",")[0] for case in KMS["cases"]} == built
+    assert {case.partition(",")[0] for case in KMS["cases"]} == built("kmsd")
     assert set(told.cases) == set(KMS["cases"])
+    of_items = {"DeleteItem", "GetItem", "PutItem"}  # data events
+    assert {case.partition(",")[0] for case in DYNAMODB["cases"]} == built("ddbd") - of_items
 
 
 @pytest.mark.parametrize("case", KMS["cases"])
@@ -216,6 +222,8 @@ def of_tables(house):
                                             ProvisionedThroughput={"ReadCapacityUnits": 10, "WriteCapacityUnits": 10}))
     until_active(client, "Music")
     call("DescribeTable", TableName="Music")
+    call("DescribeLimits")
+    call("DescribeEndpoints")
     call("ListTables")
     call("ListTables, some", Limit=3, ExclusiveStartTableName="Books")
     call("UpdateTable", TableName="Music", ProvisionedThroughput={"ReadCapacityUnits": 25, "WriteCapacityUnits": 25})
@@ -448,6 +456,61 @@ def unpacked(path):
     return gzip.decompress(path.read_bytes())
 
 
+def copies_of(house, answer):
+    """The records of a call by the account they are for: the caller's in full, the others' with the account alone."""
+    copies = {e["recipientAccountId"]: e for e in until(lambda: house.trail(requestID=request_id(answer)), "the records")}
+    assert len({e["eventID"] for e in copies.values()}) == len(copies) == len(house.pick(requestID=request_id(answer)))
+    assert len({e.get("sharedEventID") for e in copies.values()}) == 1
+    for account, event in copies.items():
+        assert event["userIdentity"]["type"] == ("IAMUser" if account == OTHER else "AWSAccount")
+        assert ("sharedEventID" in event) == (len(copies) > 1)
+    return copies
+
+
+def test_re_encrypt_between_accounts(house):
+    """Every owner of one of the two keys has a copy, whichever key it is; none has two."""
+    dave, third = as_(house, "dave"), "777788889999"
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": [
+        ARNS["other root"], f"arn:aws:iam::{third}:root"]}, "Action": "kms:*", "Resource": "*"}]}
+    alices = [foreign_key(house, "kms:ReEncrypt*")["Arn"] for _ in range(2)]
+    thirds = house.kms(third).create_key(Policy=json.dumps(policy))["KeyMetadata"]["Arn"]
+    own = [dave.create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
+    for source, destination, accounts in [
+        (own[0], own[1], {OTHER}), (own[0], alices[0], {OTHER, ACCOUNT}), (alices[0], own[0], {OTHER, ACCOUNT}),
+        (alices[0], alices[1], {OTHER, ACCOUNT}), (alices[0], thirds, {OTHER, ACCOUNT, third}),
+    ]:
+        blob = dave.encrypt(KeyId=source, Plaintext=b"x")["CiphertextBlob"]
+        copies = copies_of(house, dave.re_encrypt(CiphertextBlob=blob, DestinationKeyId=destination))
+        assert set(copies) == accounts
+        assert all([r["ARN"] for r in e["resources"]] == [source, destination] for e in copies.values())
+
+
+def test_a_table_under_another_accounts_key(house):
+    """The key's owner sees all that DynamoDB does with it, in a user's name and in its own."""
+    key = foreign_key(house, "kms:*")["Arn"]
+    dynamodb = house.dynamodb("AKIADAVE", "secret of AKIADAVE")
+    make_table(dynamodb, "Foreign", sse=customer(key))
+    dynamodb.put_item(TableName="Foreign", Item={"pk": {"S": "a"}})
+    dynamodb.delete_table(TableName="Foreign")
+    until_gone(dynamodb, "Foreign")
+    until(lambda: len(of_table_key(house, "RetireGrant", key)) == 4, "the grants to be retired")
+    for name, who in [("DescribeKey", "IAMUser"), ("CreateGrant", "IAMUser"), ("Decrypt", "IAMUser"),
+                      ("GenerateDataKey", "AWSService"), ("RetireGrant", "AWSService")]:
+        events = of_table_key(house, name, key)
+        for shared in {e["sharedEventID"] for e in events}:
+            copies = {e["recipientAccountId"]: e for e in events if e["sharedEventID"] == shared}
+            assert set(copies) == {OTHER, ACCOUNT}, name
+            assert copies[OTHER]["requestID"] == copies[ACCOUNT]["requestID"] and copies[OTHER]["eventID"] != copies[ACCOUNT]["eventID"]
+            assert copies[OTHER]["userIdentity"]["type"] == who
+            owners = {"type": "AWSService"} if who == "AWSService" else {
+                "type": "AWSAccount", "principalId": copies[OTHER]["userIdentity"]["principalId"], "accountId": OTHER}
+            assert json.dumps(copies[ACCOUNT]["userIdentity"]) == json.dumps({**owners, "invokedBy": "dynamodb.amazonaws.com"})
+
+
+def of_table_key(house, name, key):
+    return [e for e in house.trail(name) if "invokedBy" in e["userIdentity"] and any(r["ARN"] == key for r in e["resources"])]
+
+
 def test_denied_to_another_account(house):
     """Only the caller's account learns of it."""
     key = foreign_key(house)
@@ -554,6 +617,45 @@ def test_large_texts(house, kms):
     agent = house.kms(user_agent="agent/" + "é" * 2000)
     shown = record(house, agent.list_keys())["userAgent"]
     assert 1000 < len(shown.encode()) <= 1024 and shown.startswith("agent/éé")
+
+
+@pytest.mark.parametrize("sent, shown", [(None, None), ("", ""), ('a "quoted" \\ one', 'a "quoted" \\ one'), ("a\ttab", "a\ttab"),
+                                         ("latin caf\xe9", "latin caf\ufffd")], ids=repr)
+def test_user_agents_as_they_come(house, sent, shown):
+    """Absent when there was none; what is not UTF-8 is replaced, so that the log file can be read."""
+    raw = Raw().sign()
+    if sent is not None:
+        raw.set(User_Agent=sent)
+    status, headers, _ = raw.send(house)
+    assert status == 200
+    assert record(house, headers["x-amzn-RequestId"]).get("userAgent") == shown
+
+
+def test_tables_of_another_region(house):
+    """ddbd's events too are filed by the Region of the signature."""
+    got = record(house, house.client("dynamodb", region="eu-central-1").list_tables())
+    assert got["awsRegion"] == "eu-central-1"
+    assert {p.parts[-5] for p in house.log_files() if got["requestID"].encode() in unpacked(p)} == {"eu-central-1"}
+
+
+def test_refused_by_the_key(house, tables):
+    """What KMS refuses DynamoDB to do for a user is the user's AccessDenied."""
+    key, table, alice = tables
+    kms, root = as_(house, "alice"), as_(house, "root")
+    before = kms.get_key_policy(KeyId=key["KeyId"])["Policy"]
+    policy = json.loads(before)
+    policy["Statement"].append({"Effect": "Deny", "Principal": {"AWS": ARNS["alice"]}, "Action": "kms:Decrypt", "Resource": "*"})
+    root.put_key_policy(KeyId=key["KeyId"], Policy=json.dumps(policy))
+    try:
+        house.clock(advance=301)
+        failed(alice.get_item, TableName=table, Key={"pk": {"S": "none"}})
+    finally:
+        root.put_key_policy(KeyId=key["KeyId"], Policy=before)
+    event = [e for e in of_table(house, "Decrypt", key) if "errorCode" in e][-1]
+    on_behalf(event, of_user(house))
+    assert event["errorCode"] == "AccessDenied" and ARNS["alice"] in event["errorMessage"]
+    assert event["requestParameters"]["encryptionContext"] == CONTEXT
+    assert event["responseElements"] is None and "additionalEventData" not in event
 
 
 # ---- what must never be seen ----
