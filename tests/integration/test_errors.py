@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from asking import Raw, code, refused, told, unchecked
+from asking import KEYS, PRINCIPALS, Raw, as_, code, refused, secret_of, told, unchecked
 from daemons import ACCOUNT, REGION
 
 NOBODY = "00000000-1111-2222-3333-444444444444"
@@ -205,6 +205,26 @@ def test_a_dry_run_fails_as_the_call_would(kms, key):
     assert code(kms.encrypt, KeyId=key, Plaintext=b"x", DryRun=True) == "DisabledException"
 
 
+def test_a_dry_run_without_a_ciphertext(house, kms, key):
+    ignore = {"DryRunModifiers": ["IGNORE_CIPHERTEXT"]}
+    for operation, names in (("Decrypt", {"KeyId": key}), ("ReEncrypt", {"SourceKeyId": key, "DestinationKeyId": key})):
+        assert told(house, operation, {**names, **ignore, "DryRun": True}, ACCOUNT)[0] == "DryRunOperationException"
+        for more in (ignore, {"DryRun": True}):
+            assert told(house, operation, {**names, **more}, ACCOUNT) == one(null("ciphertextBlob"))
+    kms.disable_key(KeyId=key)
+    assert told(house, "Decrypt", {"KeyId": key, **ignore, "DryRun": True}, ACCOUNT)[0] == "DisabledException"
+
+
+def test_how_a_message_is_spelt(make_house):
+    house = make_house(ddbd=False, kmsd=["--auth=strict"], principals=PRINCIPALS)
+    for body, member in (({"KeyId": "x"}, "message"), ({"KeyId": arn_of(NOBODY, account="444455556666")}, "Message")):
+        raw = Raw("DescribeKey", json.dumps(body).encode(), KEYS["alice"], secret_of(KEYS["alice"]))
+        assert set(raw.sign().send(house)[2]) == {"__type", member}
+    alice, bob = as_(house, "alice"), as_(house, "bob")
+    key = alice.create_key()["KeyMetadata"]["KeyId"]
+    assert code(bob.encrypt, KeyId=key, Plaintext=b"x", DryRun=True) == "AccessDeniedException"
+
+
 # ---- grants, policies ----
 
 def test_grants_that_make_no_sense(house, kms, key):
@@ -222,6 +242,16 @@ def test_grants_that_make_no_sense(house, kms, key):
     for body in (service, service | source, service | {"RetiringPrincipal": BOB}, service | {"GranteePrincipal": BOB}):
         assert told(house, "CreateGrant", body)[0] == "ValidationException"
     assert told(house, "CreateGrant", service | source | {"RetiringPrincipal": BOB})[0] == "ok"
+    assert told(house, "CreateGrant", service | source | {"RetiringPrincipal": BOB, "RetiringServicePrincipal": "a.b.c"})[
+        0] == "ValidationException"
+    for member in ("GranteeServicePrincipal", "RetiringServicePrincipal"):
+        name = member[0].lower() + member[1:]
+        assert told(house, "CreateGrant", service | source | {member: "a.b"}) == one(
+            f"Value 'a.b' at '{name}' failed to satisfy constraint: Member must satisfy regular expression pattern: "
+            "^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$")
+        assert told(house, "CreateGrant", service | source | {member: "a.b." + "c" * 125}) == one(
+            f"Value 'a.b.{'c' * 125}' at '{name}' failed to satisfy constraint: Member must have length less than or equal "
+            "to 128")
     assert make(GrantTokens=["AQpA" + "a" * 487])[0] == "InvalidGrantTokenException"
     assert refused(kms.retire_grant, GrantToken="none")[0] == "InvalidGrantTokenException"
     assert refused(kms.retire_grant)[0] == "ValidationException"

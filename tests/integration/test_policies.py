@@ -258,6 +258,31 @@ def test_resources_of_identity_policies(tmp_path):
         house.abandon()
 
 
+def test_rights_on_aliases_and_on_tags_at_birth(make_house):
+    """An alias takes a right on itself and on each key that it points to; tags of a new key take one of their own."""
+    principals = copy.deepcopy(PRINCIPALS)
+    principals["accounts"][ACCOUNT]["users"]["bob"]["policies"] = {"p": identity(
+        {"Effect": "Allow", "Action": "kms:*Alias", "Resource": f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/*"},
+        {"Effect": "Allow", "Action": "kms:CreateKey"})}
+    house = make_house(ddbd=False, principals=principals)
+    root, bob = as_(house, "root"), as_(house, "bob")
+    closed = key_with(root, TO_ACCOUNT)
+    mine = key_with(root, TO_ACCOUNT, allow(BOB, "kms:*Alias"))
+    assert refused(bob.create_alias, AliasName="alias/b", TargetKeyId=closed) == denied(
+        "bob", "kms:CreateAlias", closed, "identity")
+    bob.create_alias(AliasName="alias/b", TargetKeyId=mine)
+    to_closed = denied("bob", "kms:UpdateAlias", closed, "identity")
+    assert refused(bob.update_alias, AliasName="alias/b", TargetKeyId=closed) == to_closed
+    root.update_alias(AliasName="alias/b", TargetKeyId=closed)
+    assert refused(bob.update_alias, AliasName="alias/b", TargetKeyId=mine) == to_closed, "the key that it leaves"
+    assert refused(bob.delete_alias, AliasName="alias/b") == denied("bob", "kms:DeleteAlias", closed, "identity")
+    root.update_alias(AliasName="alias/b", TargetKeyId=mine)
+    bob.delete_alias(AliasName="alias/b")
+    bob.create_key()
+    assert refused(bob.create_key, Tags=[{"TagKey": "a", "TagValue": ""}]) == denied(
+        "bob", "kms:TagResource", "*", "identity")
+
+
 # ---- conditions ----
 
 @pytest.mark.parametrize("condition,context,may", [
