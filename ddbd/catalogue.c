@@ -14,6 +14,7 @@ struct catalogue {
     pthread_rwlock_t lock;
     const struct table_info **v; // by account, Region, name
     size_t n, cap;
+    size_t damaged; // of these; known from the start
 };
 
 struct catalogue *catalogue_new(struct store *store)
@@ -110,19 +111,61 @@ struct load {
     char bad[TABLE_ARN_SIZE];
 };
 
+static void note_bad(struct load *l, struct span key)
+{
+    snprintf(l->bad, sizeof l->bad, "%.*s", (int)(key.n < 400 ? key.n : 400), key.p);
+}
+
 static bool load_or_note(void *arg, struct span key, struct span value)
 {
     struct load *l = arg;
     if (load_one(l->c, key, value))
         return true;
-    snprintf(l->bad, sizeof l->bad, "%.*s", (int)(key.n < 400 ? key.n : 400), key.p);
+    note_bad(l, key);
     return false;
+}
+
+static bool key_part(struct span *rest, char *out, size_t size)
+{
+    const char *slash = memchr(rest->p, '/', rest->n);
+    size_t n = slash ? (size_t)(slash - rest->p) : rest->n;
+    if (!n || n >= size)
+        return false;
+    memcpy(out, rest->p, n);
+    out[n] = '\0';
+    rest->p += n + (slash != NULL);
+    rest->n -= n + (slash != NULL);
+    return true;
+}
+
+// What is left of the table is its name: nobody may take it, and everything else about it is an error.
+static void keep_damaged(void *arg, struct span key)
+{
+    struct load *l = arg;
+    struct table_info *t = calloc(1, sizeof *t);
+    if (!t)
+        abort();
+    atomic_init(&t->refs, 1);
+    t->status = TABLE_UNREADABLE;
+    struct span rest = key;
+    bool found = true;
+    size_t at = 0;
+    if (key_part(&rest, t->account, sizeof t->account) && key_part(&rest, t->region, sizeof t->region) &&
+        key_part(&rest, t->name, sizeof t->name) && rest.n == 0)
+        at = position(l->c, t->account, t->region, t->name, &found);
+    if (found) {
+        table_info_unref(t);
+        note_bad(l, key);
+        return;
+    }
+    insert(l->c, at, t);
+    l->c->damaged++;
 }
 
 bool catalogue_load(struct catalogue *c, char *why, size_t why_size)
 {
     struct load l = {.c = c};
-    if (!store_scan(c->store, CATALOGUE_TABLE, load_or_note, &l, why, why_size))
+    if (!store_scan_damaged(c->store, CATALOGUE_TABLE, load_or_note, keep_damaged, &l, why, why_size))
         return false;
     if (!l.bad[0])
         return true;
@@ -155,6 +198,16 @@ const struct table_info *catalogue_find(struct catalogue *c, const char *account
     const struct table_info *t = found ? table_info_ref(c->v[at]) : NULL;
     pthread_rwlock_unlock(&c->lock);
     return t;
+}
+
+bool catalogue_is_damaged(struct catalogue *c, const char *account, const char *region, const char *name)
+{
+    if (!c->damaged)
+        return false;
+    const struct table_info *t = catalogue_find(c, account, region, name);
+    bool damaged = t && t->status == TABLE_UNREADABLE;
+    table_info_unref(t);
+    return damaged;
 }
 
 bool catalogue_add(struct catalogue *c, const struct table_info *t)

@@ -13,11 +13,13 @@ struct catalogue;
 
 struct catalogue *catalogue_new(struct store *store);
 void catalogue_free(struct catalogue *c);
-// Reads the store. False with a reason that names the damaged record.
+// Reads the store. A table whose record is damaged stays in the catalogue as TABLE_UNREADABLE, so that its name is not
+// free. False with a reason that names the record where not even that is possible.
 bool catalogue_load(struct catalogue *c, char *why, size_t why_size);
 
 // A reference, NULL when there is none.
 const struct table_info *catalogue_find(struct catalogue *c, const char *account, const char *region, const char *name);
+bool catalogue_is_damaged(struct catalogue *c, const char *account, const char *region, const char *name);
 size_t catalogue_count(struct catalogue *c, const char *account, const char *region);
 
 // Adds the table (queued for the next store_commit()). False when the name is taken.

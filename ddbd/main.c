@@ -124,6 +124,25 @@ static void add_jobs(struct ddbd *d)
     scheduler_add(s, &(struct job){"key check", key_check_due, key_check_run, d->check});
 }
 
+static bool is_unreadable(const struct table_info *t, void *arg)
+{
+    (void)arg;
+    return t->status == TABLE_UNREADABLE;
+}
+
+static bool load_tables(struct ddbd *d, char *why, size_t why_size)
+{
+    if (!catalogue_load(d->catalogue, why, why_size))
+        return false;
+    size_t n;
+    const struct table_info **list = catalogue_list(d->catalogue, is_unreadable, NULL, &n);
+    for (size_t i = 0; i < n; i++)
+        log_error("state.db: the record of table %s of %s in %s is damaged; the table cannot be used", list[i]->name,
+                  list[i]->account, list[i]->region);
+    catalogue_list_free(list, n);
+    return true;
+}
+
 static bool load_state(struct ddbd *d, char *why, size_t why_size)
 {
     struct daemon *daemon = d->daemon;
@@ -132,7 +151,7 @@ static bool load_state(struct ddbd *d, char *why, size_t why_size)
         return false;
     d->catalogue = catalogue_new(daemon->store);
     d->retire = retire_new(d);
-    return catalogue_load(d->catalogue, why, why_size) && retire_load(d->retire, why, why_size);
+    return load_tables(d, why, why_size) && retire_load(d->retire, why, why_size);
 }
 
 static bool start(struct daemon *daemon, char *why, size_t why_size)

@@ -163,7 +163,7 @@ static const struct fault *check_create(struct call *call, const struct create_t
 {
     const json_t *tags = json_object_get(call->json, "Tags");
     const struct fault *fault = scope_refuse_unbuilt(call, create_unbuilt);
-    if (!fault && json_array_size(tags) > 0)
+    if (!fault && !(json_is_array(tags) && json_array_size(tags) == 0)) // an empty list is none
         fault = scope_refuse_unbuilt(call, tags_unbuilt);
     if (!fault)
         fault = must_be_there(call, &p->definitions, "attributeDefinitions");

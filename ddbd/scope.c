@@ -210,7 +210,9 @@ const struct fault *scope_authorize(struct call *call)
     }
     decide(who, action, resource, &call->decision);
     if (decision_allows(&call->decision))
-        return NULL;
+        return s && s->name[0] && catalogue_is_damaged(ddbd_of(call)->catalogue, s->account, call->region, s->name)
+                   ? &fault_internal
+                   : NULL;
     struct buf sentence;
     buf_init(&sentence, 4096);
     decision_sentence(&call->decision, who, action, resource, &sentence);

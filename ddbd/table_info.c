@@ -12,6 +12,7 @@ static const char *const status_texts[] = {
     [TABLE_UPDATING] = "UPDATING",
     [TABLE_DELETING] = "DELETING",
     [TABLE_INACCESSIBLE] = "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
+    [TABLE_UNREADABLE] = "unreadable",
 };
 
 const char *table_status_text(enum table_status s)

@@ -27,6 +27,7 @@ enum table_status {
     TABLE_UPDATING,
     TABLE_DELETING,
     TABLE_INACCESSIBLE, // INACCESSIBLE_ENCRYPTION_CREDENTIALS
+    TABLE_UNREADABLE,   // its record in the catalogue cannot be read: only the name is known. Never stored
 };
 
 enum sse_kind {

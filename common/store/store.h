@@ -19,10 +19,11 @@ enum store_sync {
     STORE_SYNC_NORMAL, // kill -9; a power cut may undo the last commits, never corrupt
 };
 
-// Opens or creates the database file (mode 0600, held by this process alone; "<path>-wal" beside it); path NULL keeps
-// nothing at all: the daemon's memory is the truth, puts are no work. tables lists the table names, [a-z_] (NULL ends);
-// the list must live as long as the store. NULL with a reason that names the file: not a store's database, of a version
-// that this program does not know, corrupt, or in use.
+// Opens or creates the database file (mode 0600, held by this process alone; "<path>-wal" and, with STORE_SYNC_FULL,
+// "<path>-mark" beside it); path NULL keeps nothing at all: the daemon's memory is the truth, puts are no work. tables
+// lists the table names, [a-z_] (NULL ends); the list must live as long as the store. NULL with a reason that names the
+// file: not a store's database, of a version that this program does not know, corrupt, in use, or without changes that
+// were committed (a damaged log).
 struct store *store_open(const char *path, const char *const *tables, enum store_sync sync, char *why, size_t why_size);
 // What is still pending is lost: commit before.
 void store_close(struct store *s);
@@ -47,3 +48,7 @@ bool store_has_room(struct store *s);
 MUST_CHECK bool store_scan(struct store *s, const char *table,
                            bool (*each)(void *arg, struct span key, struct span value), void *arg, char *why,
                            size_t why_size);
+// The same, but goes on over records whose value is damaged: damaged() is given their keys, which are whole.
+MUST_CHECK bool store_scan_damaged(struct store *s, const char *table,
+                                   bool (*each)(void *arg, struct span key, struct span value),
+                                   void (*damaged)(void *arg, struct span key), void *arg, char *why, size_t why_size);

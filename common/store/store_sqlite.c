@@ -14,6 +14,7 @@
 
 #include "common/base/encode.h"
 #include "common/store/store.h"
+#include "common/store/store_mark.h"
 
 #define APPLICATION_ID 0x6b6d7364 // "kmsd"
 #define SCHEMA_VERSION 1
@@ -39,7 +40,9 @@ struct store {
     bool committing;
     pthread_mutex_t database; // the connection and its statements
     sqlite3 *db;
-    sqlite3_stmt *begin, *commit, *rollback;
+    sqlite3_stmt *begin, *commit, *rollback, *count;
+    uint64_t number; // of the last commit
+    int mark;        // its file; -1: none is kept
     sqlite3_stmt *put[TABLES_MAX], *remove[TABLES_MAX];
 };
 
@@ -86,6 +89,24 @@ static bool check_integrity(struct store *s, char *why, size_t why_size)
     return ok;
 }
 
+// A database that says less than was acknowledged is left as it is, its log too.
+static bool check_mark(struct store *s, char *why, size_t why_size)
+{
+    sqlite3_stmt *statement = NULL; // a store of before there were numbers has no such table
+    if (prepare(s, &statement, "SELECT number FROM \"_commits\"") && sqlite3_step(statement) == SQLITE_ROW)
+        s->number = (uint64_t)sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    if (s->mark < 0 || s->number >= store_mark_read(s->mark))
+        return true;
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    snprintf(
+        why, why_size,
+        "%s: acknowledged changes are missing: it is older than %s-mark, or %s-wal is damaged or gone; restore it, or "
+        "remove the mark to go on without them",
+        s->path, s->path, s->path);
+    return false;
+}
+
 // A new file becomes ours; an old one must be, in a version that this program knows.
 static bool check_owner(struct store *s, char *why, size_t why_size)
 {
@@ -93,6 +114,9 @@ static bool check_owner(struct store *s, char *why, size_t why_size)
     if (!pragma_integer(s, "PRAGMA page_count", &pages) || !pragma_integer(s, "PRAGMA application_id", &application) ||
         !pragma_integer(s, "PRAGMA user_version", &version))
         return failed(s, why, why_size);
+    // Without its log a young database is still what SQLite began with.
+    if ((pages == 0 || application == 0) && !check_mark(s, why, why_size))
+        return false;
     if (pages == 0)
         return true;
     if (application != APPLICATION_ID) {
@@ -104,7 +128,7 @@ static bool check_owner(struct store *s, char *why, size_t why_size)
                  (long long)version, SCHEMA_VERSION);
         return false;
     }
-    return check_integrity(s, why, why_size);
+    return check_integrity(s, why, why_size) && check_mark(s, why, why_size);
 }
 
 static bool create_tables(struct store *s)
@@ -118,6 +142,8 @@ static bool create_tables(struct store *s)
         if (!execute(s, sql))
             return false;
     }
+    if (!execute(s, "CREATE TABLE IF NOT EXISTS \"_commits\" (id INTEGER PRIMARY KEY, number INTEGER NOT NULL)"))
+        return false;
     snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, SCHEMA_VERSION);
     return execute(s, sql);
 }
@@ -135,7 +161,8 @@ static bool prepare_all(struct store *s)
 {
     char sql[256];
     bool ok = prepare(s, &s->begin, "BEGIN IMMEDIATE") && prepare(s, &s->commit, "COMMIT") &&
-              prepare(s, &s->rollback, "ROLLBACK");
+              prepare(s, &s->rollback, "ROLLBACK") &&
+              prepare(s, &s->count, "INSERT OR REPLACE INTO \"_commits\" VALUES (0, ?1)");
     for (size_t i = 0; ok && i < s->tables_n; i++) {
         snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO \"%s\" VALUES (?1, ?2, ?3)", s->tables[i]);
         ok = prepare(s, &s->put[i], sql);
@@ -154,6 +181,11 @@ static bool open_database(struct store *s, enum store_sync sync, char *why, size
         return false;
     }
     close(fd);
+    // Without a sync at each commit the loss of power may take some back: nothing is promised that a mark could hold.
+    if (sync == STORE_SYNC_FULL && (s->mark = store_mark_open(s->path)) < 0) {
+        snprintf(why, why_size, "%s-mark: %s", s->path, strerror(errno));
+        return false;
+    }
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     if (sqlite3_open_v2(s->path, &s->db, flags, NULL) != SQLITE_OK || !set_up(s, sync))
         return failed(s, why, why_size);
@@ -179,6 +211,7 @@ struct store *store_open(const char *path, const char *const *tables, enum store
     if (s->tables_n > TABLES_MAX)
         abort();
     s->last = &s->first;
+    s->mark = -1;
     pthread_mutex_init(&s->queue, NULL);
     pthread_cond_init(&s->committed, NULL);
     pthread_mutex_init(&s->database, NULL);
@@ -210,11 +243,14 @@ void store_close(struct store *s)
     sqlite3_finalize(s->begin);
     sqlite3_finalize(s->commit);
     sqlite3_finalize(s->rollback);
+    sqlite3_finalize(s->count);
     for (size_t i = 0; i < s->tables_n; i++) {
         sqlite3_finalize(s->put[i]);
         sqlite3_finalize(s->remove[i]);
     }
     sqlite3_close(s->db);
+    if (s->mark >= 0)
+        close(s->mark);
     free_changes(s->first);
     pthread_mutex_destroy(&s->queue);
     pthread_cond_destroy(&s->committed);
@@ -293,6 +329,11 @@ static bool apply(struct store *s, const struct change *c)
     return ok && run(statement);
 }
 
+static bool count(struct store *s)
+{
+    return sqlite3_bind_int64(s->count, 1, (int64_t)s->number + 1) == SQLITE_OK && run(s->count);
+}
+
 // One transaction. Afterwards all of it is durable, or none applied.
 static bool transact(struct store *s, const struct change *c, char *why, size_t why_size)
 {
@@ -300,8 +341,12 @@ static bool transact(struct store *s, const struct change *c, char *why, size_t 
     bool ok = run(s->begin);
     for (; ok && c; c = c->next)
         ok = apply(s, c);
-    ok = ok && run(s->commit);
-    if (!ok) {
+    ok = ok && count(s) && run(s->commit);
+    if (ok) {
+        s->number++;
+        if (s->mark >= 0)
+            store_mark_write(s->mark, s->number);
+    } else {
         failed(s, why, why_size);
         if (!sqlite3_get_autocommit(s->db))
             run(s->rollback);
@@ -358,25 +403,33 @@ static struct span column(sqlite3_stmt *statement, int i)
     return (struct span){p, (size_t)sqlite3_column_bytes(statement, i)};
 }
 
-static bool scan_rows(struct store *s, sqlite3_stmt *statement, const char *table,
-                      bool (*each)(void *arg, struct span key, struct span value), void *arg, char *why,
+struct scan {
+    bool (*each)(void *arg, struct span key, struct span value);
+    void (*damaged)(void *arg, struct span key); // NULL: no record may be
+    void *arg;
+};
+
+static bool scan_rows(struct store *s, sqlite3_stmt *statement, const char *table, const struct scan *scan, char *why,
                       size_t why_size)
 {
     int result;
     while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
         struct span key = column(statement, 0), value = column(statement, 1);
-        if (sqlite3_column_int64(statement, 2) != checksum(key, value)) {
+        int64_t sum = sqlite3_column_int64(statement, 2);
+        if (sum == checksum(key, value)) {
+            if (!scan->each(scan->arg, key, value))
+                return true;
+        } else if (scan->damaged && (uint64_t)sum >> 32 == crc32_of(key)) {
+            scan->damaged(scan->arg, key);
+        } else {
             snprintf(why, why_size, "%s: a record of table \"%s\" is damaged", s->path, table);
             return false;
         }
-        if (!each(arg, key, value))
-            return true;
     }
     return result == SQLITE_DONE || failed(s, why, why_size);
 }
 
-bool store_scan(struct store *s, const char *table, bool (*each)(void *arg, struct span key, struct span value),
-                void *arg, char *why, size_t why_size)
+static bool scan_table(struct store *s, const char *table, const struct scan *scan, char *why, size_t why_size)
 {
     char sql[256];
     sqlite3_stmt *statement = NULL;
@@ -386,9 +439,21 @@ bool store_scan(struct store *s, const char *table, bool (*each)(void *arg, stru
     snprintf(sql, sizeof sql, "SELECT key, value, sum FROM \"%s\" ORDER BY key", table);
     pthread_mutex_lock(&s->database);
     bool ok = sqlite3_prepare_v2(s->db, sql, -1, &statement, NULL) == SQLITE_OK || failed(s, why, why_size);
-    ok = ok && scan_rows(s, statement, table, each, arg, why, why_size);
+    ok = ok && scan_rows(s, statement, table, scan, why, why_size);
     sqlite3_finalize(statement);
     sqlite3_db_release_memory(s->db); // the pages of a scan are not read again
     pthread_mutex_unlock(&s->database);
     return ok;
+}
+
+bool store_scan(struct store *s, const char *table, bool (*each)(void *arg, struct span key, struct span value),
+                void *arg, char *why, size_t why_size)
+{
+    return scan_table(s, table, &(struct scan){each, NULL, arg}, why, why_size);
+}
+
+bool store_scan_damaged(struct store *s, const char *table, bool (*each)(void *arg, struct span key, struct span value),
+                        void (*damaged)(void *arg, struct span key), void *arg, char *why, size_t why_size)
+{
+    return scan_table(s, table, &(struct scan){each, damaged, arg}, why, why_size);
 }

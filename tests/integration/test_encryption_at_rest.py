@@ -7,7 +7,7 @@ import botocore.exceptions
 import pytest
 
 from ddbd_state import forms_of, owned_key, plain_keys, records, state_dir, table_files
-from tables import MANAGED, OWNED, customer, describe, make_table, put, refused
+from tables import MANAGED, OWNED, customer, definition, describe, make_table, put, refused
 
 CHANCE = random.Random("at rest")
 
@@ -253,15 +253,49 @@ def test_wrong_owned_key(three, wrong, why):
     assert house.dynamodb().get_item(TableName=names[0], Key={"pk": {"S": "a"}})["Item"]["x"]["S"] == "1"
 
 
-def test_a_changed_catalogue_is_a_refusal_to_start(three):
+def test_a_changed_record_of_the_catalogue_is_an_error_of_that_table_only(three):
     house, names = three
+    dynamodb = house.dynamodb()
+    contents = {name: filled(dynamodb, name, 5) for name in names}
     assert house.ddbd.terminate() == 0
     path = state_dir(house) / "state.db"
     content = path.read_bytes()
-    at = content.index(b'"wrappedDek":"') + 20
-    flip(path, at, 0)
-    house.ddbd.start(wait=False)
-    assert house.ddbd.process.wait(30) == 1
-    assert "state.db" in house.ddbd.log_text()
+    name = f'"name":"{names[1]}"'.encode()
+    assert content.count(name) == 1
+    flip(path, content.index(name) + len(name) + 10, 0)  # the table's id
+    house.ddbd.start()
+    assert f"the record of table {names[1]}" in house.ddbd.log_text()
+    assert [read_all(dynamodb, name, contents[name]) for name in names] == [0, 5, 0]
+    damaged, key = {"TableName": names[1]}, {"pk": contents[names[1]][0]["pk"]}
+    for call, more in ((dynamodb.describe_table, {}), (dynamodb.delete_table, {}), (dynamodb.put_item, {"Item": key}),
+                       (dynamodb.delete_item, {"Key": key}), (dynamodb.update_table, {"DeletionProtectionEnabled": True}),
+                       (dynamodb.create_table, {k: v for k, v in definition().items() if k != "TableName"})):
+        refused("InternalServerError", call, **damaged, **more)
+    assert dynamodb.list_tables()["TableNames"] == sorted(names)
+    house.clock(advance=3600)
+    assert house.ddbd.terminate() == 0
     path.write_bytes(content)
     house.ddbd.start()
+    assert [read_all(dynamodb, name, contents[name]) for name in names] == [0, 0, 0]
+
+
+def test_a_changed_byte_of_the_catalogues_log_is_a_refusal_to_start(three, tmp_path):
+    """After a crash the log holds tables that were acknowledged: none may be missing, or older than it was, without a word."""
+    house, names = three
+    dynamodb = house.dynamodb()
+    contents = {name: filled(dynamodb, name, 3) for name in names}
+    house.ddbd.kill()
+    saved = tmp_path / "saved"
+    shutil.copytree(state_dir(house), saved)
+    size = (saved / "state.db-wal").stat().st_size
+    assert size > 3 * 4096
+    for _ in range(20):
+        flip(state_dir(house) / "state.db-wal", CHANCE.randrange(size), CHANCE.randrange(8))
+        for _ in range(2):
+            house.ddbd.start(wait=False)
+            assert house.ddbd.process.wait(30) == 1
+            assert "state.db: acknowledged changes are missing" in house.ddbd.log_text()
+        shutil.rmtree(state_dir(house))
+        shutil.copytree(saved, state_dir(house))
+    house.ddbd.start()
+    assert [read_all(dynamodb, name, contents[name]) for name in names] == [0, 0, 0]

@@ -221,6 +221,11 @@ def test_create_with_what_is_not_built(house, dynamodb, member, value):
     assert name not in dynamodb.list_tables()["TableNames"]
 
 
+@pytest.mark.parametrize("tags", ["x", {}, {"Key": "a"}, True, [None]], ids=str)
+def test_tags_of_another_shape_are_not_ignored(house, tags):
+    assert wire(house, "CreateTable", {**definition(), "Tags": tags}).type == "ValidationException"
+
+
 def test_empty_tags_are_none(dynamodb):
     make_table(dynamodb, Tags=[])
 

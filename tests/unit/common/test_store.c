@@ -232,6 +232,107 @@ static void a_changed_value_is_refused(void **state)
     store_close(s);
 }
 
+static void name_damaged(void *arg, struct span key)
+{
+    buf_appendf(arg, "%.*s damaged ", (int)key.n, key.p);
+}
+
+static void other_records_can_be_read_beside_a_damaged_one(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    store_put(s, "keys", SPAN("a"), SPAN("1"));
+    store_put(s, "keys", SPAN("b"), SPAN("2"));
+    store_put(s, "keys", SPAN("c"), SPAN("3"));
+    commit(s);
+    store_close(s);
+    sql("UPDATE keys SET value = x'99' WHERE key = x'62'");
+    s = open_store();
+    struct buf text;
+    buf_init(&text, 1000);
+    assert_true(store_scan_damaged(s, "keys", collect, name_damaged, &text, why, sizeof why));
+    assert_string_equal(buf_str(&text), "a=1 b damaged c=3 ");
+    buf_done(&text);
+    store_close(s);
+    // A key that is not what was written cannot be believed either.
+    sql("UPDATE keys SET key = x'64' WHERE key = x'62'");
+    s = open_store();
+    buf_init(&text, 1000);
+    assert_false(store_scan_damaged(s, "keys", collect, name_damaged, &text, why, sizeof why));
+    buf_done(&text);
+    store_close(s);
+}
+
+// ---- the write-ahead log ----
+
+static const char *beside(const char *suffix)
+{
+    static char name[128];
+    snprintf(name, sizeof name, "%s%s", path, suffix);
+    return name;
+}
+
+// Commits four records one by one and dies: all of them are in the log only.
+static void die_with_a_log(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        struct store *s = open_store();
+        for (const char *key = "abcd"; *key; key++) {
+            store_put(s, "keys", (struct span){key, 1}, SPAN("1"));
+            commit(s);
+        }
+        kill(getpid(), SIGKILL);
+    }
+    waitpid(child, NULL, 0);
+}
+
+// SQLite would take a changed byte for the end of the log and go on without what follows.
+static void a_changed_byte_of_the_log_is_refused(void **state)
+{
+    (void)state;
+    struct buf log, database;
+    die_with_a_log();
+    buf_init(&log, 1 << 20);
+    buf_init(&database, 1 << 20);
+    assert_true(file_read(beside("-wal"), &log) && file_read(path, &database));
+    for (size_t at = 0; at < log.len; at += 1009) {
+        log.data[at] ^= 0x10;
+        for (int again = 0; again < 2; again++) { // the refusal leaves everything as it is
+            assert_true(again || file_replace(beside("-wal"), buf_span(&log), 0600));
+            expect_refused("acknowledged changes are missing");
+        }
+        log.data[at] ^= 0x10;
+        assert_true(file_replace(path, buf_span(&database), 0600));
+    }
+    unlink(beside("-wal"));
+    expect_refused("acknowledged changes are missing");
+    assert_true(file_replace(beside("-wal"), buf_span(&log), 0600));
+    struct store *s = open_store();
+    assert_string_equal(contents(s, "keys"), "a=1 b=1 c=1 d=1 ");
+    store_close(s);
+    buf_done(&log);
+    buf_done(&database);
+}
+
+static void a_lost_or_damaged_mark_is_no_obstacle(void **state)
+{
+    (void)state;
+    die_with_a_log();
+    assert_true(file_replace(beside("-mark"), SPAN("0123456789abcdef"), 0600));
+    store_close(open_store());
+    unlink(beside("-mark"));
+    struct store *s = open_store();
+    assert_string_equal(contents(s, "keys"), "a=1 b=1 c=1 d=1 ");
+    store_put(s, "keys", SPAN("e"), SPAN("1"));
+    commit(s);
+    store_close(s);
+    struct stat st;
+    assert_int_equal(stat(beside("-mark"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    store_close(open_store());
+}
+
 // A full disk: nothing applied, nothing lost, the next commit has all of it.
 static void a_failed_commit_keeps_the_changes(void **state)
 {
@@ -348,11 +449,19 @@ int main(void)
     signal(SIGXFSZ, SIG_IGN);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(changes_survive_a_restart),  TEST(bytes_are_bytes),
-        TEST(nothing_is_kept_in_memory),  TEST(foreign_files_are_refused),
-        TEST(one_process_at_a_time),      TEST(damage_is_refused),
-        TEST(a_changed_value_is_refused), TEST(a_failed_commit_keeps_the_changes),
-        TEST(threads_share_commits),      TEST(committed_changes_survive_a_kill),
+        TEST(changes_survive_a_restart),
+        TEST(bytes_are_bytes),
+        TEST(nothing_is_kept_in_memory),
+        TEST(foreign_files_are_refused),
+        TEST(one_process_at_a_time),
+        TEST(damage_is_refused),
+        TEST(a_changed_value_is_refused),
+        TEST(a_failed_commit_keeps_the_changes),
+        TEST(threads_share_commits),
+        TEST(committed_changes_survive_a_kill),
+        TEST(other_records_can_be_read_beside_a_damaged_one),
+        TEST(a_changed_byte_of_the_log_is_refused),
+        TEST(a_lost_or_damaged_mark_is_no_obstacle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,6 +228,34 @@ static void a_damaged_record_is_a_refusal_that_names_the_table(void **state)
     store_delete(w->store, CATALOGUE_TABLE, SPAN("111122223333/us-east-1/ratings"));
 }
 
+static void a_changed_record_is_its_tables_own_matter(void **state)
+{
+    struct world *w = *state;
+    for (int i = 0; i < 3; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "table%d", i);
+        struct table_info *t = make("111122223333", "us-east-1", name);
+        assert_true(catalogue_add(w->c, t));
+        table_info_unref(t);
+    }
+    stop(w, true);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(w->db, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "UPDATE tables SET value = x'7b7d' WHERE CAST(key AS TEXT) LIKE '%table1'", NULL, NULL, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+    start(w);
+    assert_int_equal(catalogue_count(w->c, "111122223333", "us-east-1"), 3);
+    assert_false(catalogue_is_damaged(w->c, "111122223333", "us-east-1", "table0"));
+    assert_true(catalogue_is_damaged(w->c, "111122223333", "us-east-1", "table1"));
+    assert_false(catalogue_is_damaged(w->c, "111122223333", "us-east-1", "table9"));
+    struct table_info *t = make("111122223333", "us-east-1", "table1");
+    assert_false(catalogue_add(w->c, t)); // the name is not free
+    table_info_unref(t);
+}
+
 // ---- the owned key ----
 
 static void the_owned_key_stays_the_same(void **state)
@@ -275,6 +304,7 @@ int main(void)
         TEST(what_was_not_committed_is_gone),
         TEST(another_table_of_the_same_name_is_not_touched),
         TEST(a_damaged_record_is_a_refusal_that_names_the_table),
+        TEST(a_changed_record_is_its_tables_own_matter),
         TEST(the_owned_key_stays_the_same),
         TEST(a_lost_or_exchanged_owned_key_is_a_refusal),
     };
