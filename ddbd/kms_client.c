@@ -61,11 +61,6 @@ struct kms_client *kms_client_new(struct event_base *base, const char *url, stru
     return c;
 }
 
-size_t kms_client_pending(const struct kms_client *c)
-{
-    return c->pending_n;
-}
-
 // ---- ends of an exchange ----
 
 static const char ending[] = "the daemon is ending";

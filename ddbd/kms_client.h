@@ -35,4 +35,3 @@ void kms_client_call(struct kms_client *c, const struct kms_identity *who, const
 // done() gets status 0 and the reason as body when there was no answer.
 void kms_client_admin(struct kms_client *c, const char *target, struct span body, unsigned timeout_ms,
                       void (*done)(void *arg, int status, struct span body), void *arg);
-size_t kms_client_pending(const struct kms_client *c);

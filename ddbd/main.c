@@ -198,16 +198,12 @@ static bool worker_start(struct worker *w, char *why, size_t why_size)
 
 // ---- end ----
 
-// Calls that wait for kmsd get their answer (that it cannot be reached) and leave in order.
-static void finish_calls(struct worker *w, struct ddbd_worker *own)
+// Calls that wait for kmsd get their answer: that it cannot be reached.
+static void worker_finish(struct worker *w)
 {
-    kms_client_end(own->kms);
-    for (int turn = 0; turn < 100; turn++) {
-        event_base_loop(loop_base(w->loop), EVLOOP_NONBLOCK);
-        worker_turn_end(w);
-        if (turn > 2 && kms_client_pending(own->kms) == 0)
-            break;
-    }
+    struct ddbd_worker *own = w->ext;
+    if (own && own->kms)
+        kms_client_end(own->kms);
 }
 
 static void worker_stop(struct worker *w)
@@ -215,8 +211,6 @@ static void worker_stop(struct worker *w)
     struct ddbd_worker *own = w->ext;
     if (!own)
         return;
-    if (own->kms)
-        finish_calls(w, own);
     change_feed_free(own->feed);
     kms_client_free(own->kms);
     free(own);
@@ -282,6 +276,7 @@ static const struct daemon_spec spec = {
     .max_body = BODY_MAX,
     .start = start,
     .worker_start = worker_start,
+    .worker_finish = worker_finish,
     .worker_stop = worker_stop,
     .stop = stop,
 };

@@ -21,6 +21,7 @@
 #include "common/rpc/daemon_state.h"
 
 #define WHY_SIZE 1024
+#define FINISH_LIMIT_NS (NS_PER_S / 2) // for calls that still wait when the daemon ends
 
 // What only this file needs beside struct daemon.
 struct running {
@@ -315,6 +316,35 @@ static void stop_worker(void *arg)
     loop_stop(w->loop);
 }
 
+static bool calls_wait(const struct daemon *d)
+{
+    for (size_t i = 0; i < d->workers_n; i++)
+        if (d->workers[i]->suspended_n > 0)
+            return true;
+    return false;
+}
+
+static void turn_loops(struct daemon *d)
+{
+    for (size_t i = 0; i < d->workers_n; i++) {
+        event_base_loop(loop_base(d->workers[i]->loop), EVLOOP_NONBLOCK);
+        worker_turn_end(d->workers[i]);
+    }
+}
+
+// Calls that wait get their answer and leave in order; one worker's may wait for what another one began.
+static void finish_calls(struct daemon *d)
+{
+    if (!d->spec->worker_finish)
+        return;
+    for (size_t i = 0; i < d->workers_n; i++)
+        d->spec->worker_finish(d->workers[i]);
+    int64_t until_ns = clock_monotonic_ns() + FINISH_LIMIT_NS;
+    for (turn_loops(d); calls_wait(d) && clock_monotonic_ns() < until_ns; turn_loops(d))
+        usleep(1000);
+    turn_loops(d); // replies that did not leave in one piece
+}
+
 static void end(struct running *r, bool started)
 {
     struct daemon *d = &r->d;
@@ -322,6 +352,8 @@ static void end(struct running *r, bool started)
         loop_post(d->workers[i]->loop, stop_worker, d->workers[i]);
     for (size_t i = 0; i < r->threads_n; i++)
         pthread_join(r->threads[i], NULL);
+    if (started)
+        finish_calls(d);
     for (size_t i = 0; i < d->workers_n; i++)
         if (d->spec->worker_stop)
             d->spec->worker_stop(d->workers[i]);

@@ -32,7 +32,10 @@ struct daemon_spec {
     // worker_start: in the main thread, once per worker, before its loop runs.
     bool (*start)(struct daemon *d, char *why, size_t why_size);
     bool (*worker_start)(struct worker *w, char *why, size_t why_size);
-    void (*worker_stop)(struct worker *w); // in the main thread, after the worker's loop has ended
+    // All in the main thread, after the loops of all workers have ended. worker_finish: what suspended calls wait for
+    // is given up, so that they come to their answer; the loops are turned until there are none. NULL: no call waits.
+    void (*worker_finish)(struct worker *w);
+    void (*worker_stop)(struct worker *w);
     // stop: all workers have ended; deliver, ship, wipe.
     void (*stop)(struct daemon *d);
     // reloaded: in the main thread, after SIGHUP has brought other principals into force; NULL: nothing to do.

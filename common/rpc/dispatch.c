@@ -108,6 +108,7 @@ static void walk(struct call *call)
         const struct fault *fault = steps[call->step](call);
         if (fault == &call_pending) {
             call->suspended = true;
+            call->worker->suspended_n++;
             leave_service(call); // nobody waits for this call meanwhile
             return;
         }
@@ -124,9 +125,15 @@ void call_run(struct call *call)
     walk(call);
 }
 
-void call_resume(struct call *call, const struct fault *fault)
+static void wake(struct call *call)
 {
     call->suspended = false;
+    call->worker->suspended_n--;
+}
+
+void call_resume(struct call *call, const struct fault *fault)
+{
+    wake(call);
     call->fault = fault;
     call->step++;
     if (fault)
@@ -137,7 +144,7 @@ void call_resume(struct call *call, const struct fault *fault)
 
 void call_retry(struct call *call)
 {
-    call->suspended = false;
+    wake(call);
     walk(call);
 }
 
@@ -148,7 +155,7 @@ void call_restart(struct call *call)
         call->step++;
     call->resources_n = 0;
     call->subject = call->subject2 = NULL;
-    call->suspended = false;
+    wake(call);
     walk(call);
 }
 

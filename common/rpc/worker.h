@@ -22,7 +22,8 @@ struct worker {
     bool journal_failed; // in this turn
     struct call *free_calls;
     size_t free_calls_n;
-    void *ext; // the daemon's own (ddbd: its client to kmsd)
+    size_t suspended_n; // calls that wait for something (dispatch.c)
+    void *ext;          // the daemon's own (ddbd: its client to kmsd)
 };
 
 // In the order of the daemon's `workers`. Each is called by daemon.c.

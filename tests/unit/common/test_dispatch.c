@@ -30,7 +30,7 @@ static const struct fault internal = {.code = "InternalFailure", .status = 500};
 static const struct fault denied = {.code = "AccessDeniedException", .status = 400, .member = "Message"};
 
 static struct call *suspended;
-static int committed;
+static int committed, allowed, inside;
 
 static const struct fault *echo(struct call *call)
 {
@@ -58,8 +58,35 @@ static const struct fault *refuse(struct call *call)
     return call_fault(call, &denied, "User: %s is not authorized", call->caller.principal->arn);
 }
 
+// Begins its work the first time, finds it done the second time.
+static const struct fault *begin_or_echo(struct call *call)
+{
+    assert_int_equal(inside, 1);
+    call_add_resource(call, "111122223333", "AWS::KMS::Key", "arn");
+    assert_int_equal(call->resources_n, 1);
+    if (call->state)
+        return echo(call);
+    call->state = call;
+    suspended = call;
+    return &call_pending;
+}
+
+static const struct fault *enter(struct call *call)
+{
+    (void)call;
+    inside++;
+    return NULL;
+}
+
+static void leave(struct call *call)
+{
+    (void)call;
+    inside--;
+}
+
 static const struct fault *allow_all(struct call *call)
 {
+    allowed++;
     call->decision.reason = DECISION_FULL_RIGHTS;
     return NULL;
 }
@@ -81,6 +108,7 @@ static const struct param echo_rows[] = {
 static const struct op ops[] = {
     {.name = "Echo", .action = "kms:Echo", ECHO_ROW, .invoke = echo, .read_only = true},
     {.name = "Wait", .action = "kms:Wait", ECHO_ROW, .resolve = wait_first, .invoke = echo},
+    {.name = "Begin", .action = "kms:Begin", ECHO_ROW, .invoke = begin_or_echo},
     {.name = "Change", .action = "kms:Change", ECHO_ROW, .invoke = change},
     {.name = "Refuse", .action = "kms:Refuse", ECHO_ROW, .authorize = refuse, .invoke = echo},
     {0},
@@ -95,6 +123,8 @@ static const struct service service = {
     .content_type = "application/x-amz-json-1.1",
     .ops = ops,
     .unbuilt = unbuilt,
+    .enter = enter,
+    .leave = leave,
     .authorize = allow_all,
     .commit = commit,
     .unknown_operation = &unknown,
@@ -305,6 +335,28 @@ static void test_suspended_call_goes_on(void **state)
     buf_done(&r.authorization);
 }
 
+static void test_a_call_starts_again(void **state)
+{
+    struct fixture *f = *state;
+    struct request r;
+    make_request(&r, "Begin", "{\"Text\":\"slow\"}");
+    sign(&r, SPAN("AKIAALICE"), SPAN("s"));
+    allowed = 0;
+    struct call *call = send_request(f, &r);
+    worker_turn_end(f->w);
+    assert_int_equal(f->replies, 0);
+    assert_int_equal(f->w->suspended_n, 1);
+    assert_int_equal(inside, 0);
+    assert_int_equal(allowed, 1);
+    call_restart(call);
+    worker_turn_end(f->w);
+    assert_string_equal(f->reply, "{\"Text\":\"slow\"}");
+    assert_int_equal(allowed, 2);
+    assert_int_equal(inside, 0);
+    assert_int_equal(f->w->suspended_n, 0);
+    buf_done(&r.authorization);
+}
+
 static void ask_as_service(struct fixture *f, const char *header, const char *value, const char *arn)
 {
     struct credential c;
@@ -357,6 +409,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unsigned_leaves_no_record, setup, teardown),
         cmocka_unit_test_setup_teardown(test_record_is_staged_before_the_reply, setup, teardown),
         cmocka_unit_test_setup_teardown(test_suspended_call_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_call_starts_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_services, setup, teardown),
         cmocka_unit_test_setup_teardown(test_users_cannot_speak_for_others, setup, teardown),
     };
