@@ -143,7 +143,7 @@ void keyring_link_key(struct keyring *k, struct key *key)
     ptr_vec_insert(&keyring_make_realm(k, key->account, key->region)->keys, &id, key, key_id_cmp);
     for (size_t i = 0; i < key->materials_n; i++)
         keyring_link_material(k, key->materials[i]);
-    keyring_note_deletion(k, key);
+    keyring_note_dates(k, key);
 }
 
 struct alias *keyring_link_alias(struct keyring *k, char *arn, struct key *key, int64_t created_ns, int64_t updated_ns)

@@ -91,10 +91,18 @@ void keyring_cancel_deletion(struct keyring *k, struct key *key);
 // The key with its material, aliases and grants is gone; what it encrypted is lost.
 void keyring_delete_key(struct keyring *k, struct key *key);
 
-// For the deletion job, in the main thread: when the next key is due (INT64_MAX: none), and which are (at most max).
-// A read lock suffices.
-int64_t keyring_next_deletion(struct keyring *k);
-size_t keyring_due_deletions(const struct keyring *k, int64_t now_ns, struct key **out, size_t max);
+// For the jobs of the main thread: what happens to keys when the clock reaches a date of theirs.
+enum key_date {
+    DATE_DELETION, // of a key that waits for it
+    DATE_EXPIRY,   // of the first of its imported materials
+    KEY_DATES
+};
+// No key has such a date before this (INT64_MAX: none has). A read lock suffices.
+int64_t keyring_next(const struct keyring *k, enum key_date date);
+// Keys whose date has come, at most max. What the caller does to them changes their date; of those it leaves as they
+// are it must say so by keyring_note_dates().
+size_t keyring_due(struct keyring *k, enum key_date date, int64_t now_ns, struct key **out, size_t max);
+void keyring_note_dates(struct keyring *k, const struct key *key);
 
 void keyring_create_alias(struct keyring *k, struct key *key, struct span name, int64_t now_ns);
 void keyring_move_alias(struct keyring *k, struct alias *a, struct key *key, int64_t now_ns);

@@ -20,6 +20,7 @@ void keyring_save_key(struct keyring *k, struct key *key)
         abort();
     store_put(k->store, TABLE_KEYS, span_of(key->arn), buf_span(&b));
     buf_wipe(&b);
+    keyring_note_dates(k, key);
 }
 
 struct key *keyring_create_key(struct keyring *k, struct key_draft *draft)
@@ -60,17 +61,10 @@ void keyring_set_policy(struct keyring *k, struct key *key, const struct key_pol
     keyring_save_key(k, key);
 }
 
-void keyring_note_deletion(struct keyring *k, const struct key *key)
-{
-    if (key->state == KEY_PENDING_DELETION && key->deletion_ns < k->next_deletion_ns)
-        k->next_deletion_ns = key->deletion_ns;
-}
-
 void keyring_schedule_deletion(struct keyring *k, struct key *key, int64_t at_ns)
 {
     key->state = KEY_PENDING_DELETION;
     key->deletion_ns = at_ns;
-    keyring_note_deletion(k, key);
     keyring_save_key(k, key);
 }
 
@@ -78,29 +72,7 @@ void keyring_cancel_deletion(struct keyring *k, struct key *key)
 {
     key->state = KEY_DISABLED;
     key->deletion_ns = 0;
-    k->deletions_stale = true;
     keyring_save_key(k, key);
-}
-
-// Only the main thread comes here, so the stale date may be put right under a read lock.
-int64_t keyring_next_deletion(struct keyring *k)
-{
-    if (k->deletions_stale) {
-        k->deletions_stale = false;
-        k->next_deletion_ns = INT64_MAX;
-        for (struct key *key = k->keys; key; key = key->hh.next)
-            keyring_note_deletion(k, key);
-    }
-    return k->next_deletion_ns;
-}
-
-size_t keyring_due_deletions(const struct keyring *k, int64_t now_ns, struct key **out, size_t max)
-{
-    size_t n = 0;
-    for (struct key *key = k->keys; key && n < max; key = key->hh.next)
-        if (key->state == KEY_PENDING_DELETION && key->deletion_ns <= now_ns)
-            out[n++] = key;
-    return n;
 }
 
 // A ciphertext of a deleted key can still be told from garbage.
@@ -133,7 +105,6 @@ void keyring_delete_key(struct keyring *k, struct key *key)
     ptr_vec_remove(&keyring_make_realm(k, key->account, key->region)->keys, &id, same_key_id);
     store_delete(k->store, TABLE_KEYS, span_of(key->arn));
     key_free(key, k->policies);
-    k->deletions_stale = true;
 }
 
 static void save_alias(struct keyring *k, const struct alias *a)

@@ -38,8 +38,7 @@ struct keyring {
     struct grant *grants;           // hash by id
     struct realm_entry *realms;
     struct retirer *retirers;
-    int64_t next_deletion_ns;
-    bool deletions_stale; // next_deletion_ns may be too early
+    int64_t next_ns[KEY_DATES]; // no date of any key is earlier
 };
 
 // Linking without storing: for loading, and as the memory's half of each change.
@@ -51,4 +50,3 @@ struct alias *keyring_link_alias(struct keyring *k, char *arn, struct key *key, 
 void keyring_link_grant(struct keyring *k, struct key *key, struct grant *g);
 void keyring_unlink_grant(struct keyring *k, struct grant *g); // frees it
 void keyring_unlink_alias(struct keyring *k, struct alias *a); // frees it
-void keyring_note_deletion(struct keyring *k, const struct key *key);

@@ -133,7 +133,8 @@ struct keyring *keyring_open(const struct keyring_options *o, char *why, size_t 
     k->rng = o->rng;
     k->context_case = o->context_case;
     k->policies = policy_pool_new();
-    k->next_deletion_ns = INT64_MAX;
+    for (int i = 0; i < KEY_DATES; i++)
+        k->next_ns[i] = INT64_MAX;
     struct loading l = {.k = k, .why = why, .why_size = why_size};
     if (scan(&l, TABLE_META, each_meta) && open_root_key(&l, o->root_key_path) && scan(&l, TABLE_KEYS, each_key) &&
         scan(&l, TABLE_ALIASES, each_alias) && scan(&l, TABLE_GRANTS, each_grant) &&

@@ -18,7 +18,8 @@ struct kms_op {
     bool grant_management;      // kms:GrantIsForAWSResource has a value
     enum grant_operation grant; // GRANT_NONE: no grant can allow it
     enum key_rule rule;
-    unsigned usages; // bits of enum key_usage: the key must have one of them; 0: any will do
+    unsigned usages;  // bits of enum key_usage: the key must have one of them; 0: any will do
+    unsigned origins; // the same of enum key_origin
 };
 
 // The first member of every parameter struct.

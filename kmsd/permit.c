@@ -122,6 +122,9 @@ const struct fault *permit_state(struct call *call, const struct key *key)
     if (ext->usages && !(ext->usages >> key->usage & 1))
         return call_fault(call, &fault_invalid_key_usage, "%s key usage is %s which is not valid for %s.", key->arn,
                           key_usage_names[key->usage], call->op->name);
+    if (ext->origins && !(ext->origins >> key->origin & 1))
+        return call_fault(call, &fault_unsupported, "%s origin is %s which is not valid for this operation.", key->arn,
+                          key_origin_names[key->origin]);
     const struct fault *fault = key_state_check(ext->rule, key->state, &phrase);
     return fault ? call_fault(call, fault, "%s %s", key->arn, phrase) : NULL;
 }

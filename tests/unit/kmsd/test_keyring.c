@@ -133,7 +133,7 @@ static void test_everything_is_there_after_a_restart(void **state)
     assert_string_equal(key->description, "described");
     assert_string_equal(key_tag(key, SPAN("k"))->value, "v");
     assert_int_equal(key->state, KEY_PENDING_DELETION);
-    assert_int_equal(keyring_next_deletion(ring), 5000);
+    assert_int_equal(keyring_next(ring, DATE_DELETION), 5000);
     const struct key_material *m = keyring_material(ring, backing_id);
     assert_ptr_equal(m->key, key);
     assert_memory_equal(m->bytes.p, material, 32);
@@ -144,8 +144,8 @@ static void test_everything_is_there_after_a_restart(void **state)
     assert_int_equal(keyring_retirable(ring, REGION, "dynamodb." REGION ".amazonaws.com")->n, 1);
     // Deletion takes everything along, but a ciphertext can still be told from garbage.
     struct key *due[2];
-    assert_int_equal(keyring_due_deletions(ring, 4999, due, 2), 0);
-    assert_int_equal(keyring_due_deletions(ring, 5000, due, 2), 1);
+    assert_int_equal(keyring_due(ring, DATE_DELETION, 4999, due, 2), 0);
+    assert_int_equal(keyring_due(ring, DATE_DELETION, 5000, due, 2), 1);
     keyring_delete_key(ring, due[0]);
     close_all();
     open_all(true);
@@ -153,7 +153,7 @@ static void test_everything_is_there_after_a_restart(void **state)
     assert_null(keyring_grant(ring, grant_id));
     assert_non_null(keyring_material(ring, backing_id));
     assert_null(keyring_material(ring, backing_id)->key);
-    assert_int_equal(keyring_next_deletion(ring), INT64_MAX);
+    assert_int_equal(keyring_next(ring, DATE_DELETION), INT64_MAX);
     assert_int_equal(keyring_count(ring).aliases, 0);
     free((void *)(uintptr_t)arn.p);
 }

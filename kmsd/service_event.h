@@ -1,0 +1,16 @@
+// The record of what the service does to a key by itself: eventType AwsServiceEvent, by "AWS Internal".
+#pragma once
+
+#include "kmsd/kmsd.h"
+
+struct service_event {
+    const char *name; // "DeleteKey"
+    int64_t time_ns;
+    void (*write_details)(struct json_write *w,
+                          void *arg); // serviceEventDetails, one JSON value; NULL: the member is absent
+    void *arg;
+};
+
+// Writes the record into the main thread's journal and makes it durable. False when the trail cannot be written (errno
+// says why): what it tells of must not happen then.
+MUST_CHECK bool service_event_record(struct kmsd *kmsd, const struct key *key, const struct service_event *event);
