@@ -15,6 +15,7 @@ ROW(fault_invalid_arn, "InvalidArnException", NULL);
 ROW(fault_disabled, "DisabledException", NULL);
 ROW(fault_invalid_state, "KMSInvalidStateException", NULL);
 ROW(fault_invalid_key_usage, "InvalidKeyUsageException", NULL);
+ROW(fault_asymmetric_data_key, "InvalidKeyUsageException", "You cannot generate a data key with an asymmetric CMK");
 ROW(fault_incorrect_key, "IncorrectKeyException",
     "The key ID in the request does not identify a CMK that can perform this operation.");
 ROW(fault_invalid_ciphertext, "InvalidCiphertextException", NULL);

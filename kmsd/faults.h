@@ -16,6 +16,7 @@ extern const struct fault fault_disabled;            // DisabledException
 extern const struct fault fault_invalid_state;       // KMSInvalidStateException
 extern const struct fault fault_key_unavailable;     // KeyUnavailableException
 extern const struct fault fault_invalid_key_usage;   // InvalidKeyUsageException
+extern const struct fault fault_asymmetric_data_key; // InvalidKeyUsageException: GenerateDataKey wants a symmetric key
 extern const struct fault fault_incorrect_key;       // IncorrectKeyException
 extern const struct fault fault_invalid_ciphertext;  // InvalidCiphertextException, without a text as AWS sends it
 extern const struct fault fault_invalid_grant_token; // InvalidGrantTokenException

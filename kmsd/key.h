@@ -140,3 +140,6 @@ struct key *key_decode(struct span arn, struct span record, const struct root_ke
 // KeyMetadata (key_metadata.c) as the API replies it, and as the trail shows it (lower-case names, dates as text).
 void key_write_metadata(const struct key *key, struct json_write *w);
 void key_write_trail_metadata(const struct key *key, struct json_write *w);
+// Its member with the algorithms of the key's usage: EncryptionAlgorithms, SigningAlgorithms, MacAlgorithms or
+// KeyAgreementAlgorithms.
+void key_write_algorithms(const struct key *key, struct json_write *w);

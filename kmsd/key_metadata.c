@@ -53,7 +53,6 @@ static void date(const struct out *o, const char *api_name, int64_t ns)
     }
 }
 
-// Which of the four lists a key has follows from its usage.
 static void algorithms(const struct out *o, const struct key *key)
 {
     static const char *const lists[KEY_USAGES] = {
@@ -125,6 +124,11 @@ static void write(const struct out *o, const struct key *key)
     if (current && current->bytes.n > 0 && key->spec->symmetric && in_kms)
         text(o, "CurrentKeyMaterialId", current->material_id);
     json_obj_end(o->w);
+}
+
+void key_write_algorithms(const struct key *key, struct json_write *w)
+{
+    algorithms(&(struct out){.w = w}, key);
 }
 
 void key_write_metadata(const struct key *key, struct json_write *w)

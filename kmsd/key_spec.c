@@ -74,7 +74,7 @@ const struct key_spec key_specs[] = {
     {"HMAC_256", &key_type_hmac, MAC, 256, NULL, {MACS_WITH("HMAC_SHA_256")}},
     {"HMAC_384", &key_type_hmac, MAC, 384, NULL, {MACS_WITH("HMAC_SHA_384")}},
     {"HMAC_512", &key_type_hmac, MAC, 512, NULL, {MACS_WITH("HMAC_SHA_512")}},
-    {"SM2", &key_type_sm2, ENCRYPT | SIGN | AGREE, 0, "SM2", {ENCRYPTS_WITH("SM2PKE"), SIGNS_WITH("SM2DSA"), ECDH}},
+    {"SM2", &key_type_sm2, ENCRYPT | SIGN | AGREE, 0, "SM2", {ENCRYPTS_WITH("SM2PKE"), SIGNS_WITH("SM2DSA"), ECDH}, .china_only = true},
     {"ML_DSA_44", &key_type_ml_dsa, SIGN, 0, "ML-DSA-44", {ML_DSA}},
     {"ML_DSA_65", &key_type_ml_dsa, SIGN, 0, "ML-DSA-65", {ML_DSA}},
     {"ML_DSA_87", &key_type_ml_dsa, SIGN, 0, "ML-DSA-87", {ML_DSA}},

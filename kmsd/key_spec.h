@@ -46,6 +46,7 @@ struct key_spec {
     const char *group;                         // the library's name of curve or parameter set; NULL: none
     const char *const *algorithms[KEY_USAGES]; // of each usage it has, in AWS's order; NULL ends; NULL: none
     bool symmetric;                            // SYMMETRIC_DEFAULT: encryption contexts, data keys
+    bool china_only;                           // exists in China Regions only
 };
 
 extern const struct key_spec key_specs[];    // ended by a NULL name

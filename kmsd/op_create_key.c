@@ -3,6 +3,7 @@
 #include "kmsd/op_create_key.h"
 
 #include <openssl/crypto.h>
+#include <string.h>
 
 #include "common/base/json_read.h"
 #include "kmsd/arn.h"
@@ -78,6 +79,11 @@ static struct span spec_name(const struct create_key_params *p)
     return p->customer_master_key_spec.p ? p->customer_master_key_spec : SPAN("SYMMETRIC_DEFAULT");
 }
 
+static bool region_in_china(const char *region)
+{
+    return strcmp(arn_partition(span_of(region)), "aws-cn") == 0;
+}
+
 static const struct fault *check_spec(struct call *call, struct create_key_params *p)
 {
     if (p->key_spec.p && p->customer_master_key_spec.p && !span_eq(p->key_spec, p->customer_master_key_spec))
@@ -88,6 +94,8 @@ static const struct fault *check_spec(struct call *call, struct create_key_param
     enum key_usage usage = USAGE_ENCRYPT_DECRYPT;
     if (!spec)
         return &fault_internal;
+    if (spec->china_only && !region_in_china(call->region))
+        return call_fault(call, &fault_unsupported, "KeySpec %s is not supported in this Region", spec->name);
     if (p->key_usage.p)
         key_usage_find(p->key_usage, &usage);
     else if (!spec->symmetric)
@@ -96,8 +104,6 @@ static const struct fault *check_spec(struct call *call, struct create_key_param
     if (!(spec->usages & (1u << usage)))
         return call_fault(call, &fault_validation, "KeyUsage %s is not compatible with KeySpec %s",
                           key_usage_names[usage], spec->name);
-    if (!spec->symmetric)
-        return call_fault(call, &fault_unsupported, "KeySpec %s is not supported yet.", spec->name);
     if (spec->type->available && !spec->type->available(spec))
         return call_fault(call, &fault_unsupported, "KeySpec %s is not supported by %s, which kmsd is linked with.",
                           spec->name, OpenSSL_version(OPENSSL_VERSION));

@@ -15,10 +15,12 @@ const char *const encryption_algorithms[] = {"SYMMETRIC_DEFAULT", "RSAES_OAEP_SH
 const struct fault *crypto_check_algorithm(struct call *call, const struct key *key, struct span algorithm)
 {
     if (!algorithm.p)
-        return NULL;
+        algorithm = SPAN("SYMMETRIC_DEFAULT");
     for (const char *const *a = key->spec->algorithms[USAGE_ENCRYPT_DECRYPT]; *a; a++)
         if (span_is(algorithm, *a))
-            return NULL;
+            return key->spec->symmetric
+                       ? NULL
+                       : call_fault(call, &fault_unsupported, "Algorithm %s is not supported yet.", *a);
     return call_fault(call, &fault_invalid_key_usage, "Algorithm %.*s is incompatible with key spec %s.",
                       (int)algorithm.n, algorithm.p, key->spec->name);
 }
@@ -157,7 +159,7 @@ static const struct fault *make_data_key(struct call *call, bool with_plaintext)
     struct json_write *w = &call->out;
     struct buf canonical;
     size_t n = 0;
-    const struct fault *fault = permit_dry_run(call);
+    const struct fault *fault = key->spec->symmetric ? permit_dry_run(call) : &fault_asymmetric_data_key;
     if (!fault)
         fault = data_key_size(call, &n);
     if (!fault)

@@ -58,18 +58,21 @@ static const struct fault *authorize_source(struct call *call, const struct sour
     q.operation = operation;
     if (!fault)
         fault = permit_ask(call, &q, !s->key_id.p);
+    // That it is not this key's ciphertext is told before the key's usage and state.
+    if (!fault && s->material && s->material->key != s->key)
+        fault = &fault_incorrect_key;
     return fault ? fault : permit_state(call, s->key);
 }
 
-// Opens the ciphertext into memory that is wiped with the call. The key that was named must be the one that made it.
+// Opens the ciphertext into memory that is wiped with the call.
 static const struct fault *open_source(struct call *call, const struct source *s, const struct str_map *context,
                                        struct span *plaintext)
 {
     struct buf canonical;
+    if (s->algorithm.p && !s->key->spec->symmetric)
+        return crypto_check_algorithm(call, s->key, s->algorithm);
     if (!s->material)
         return &fault_invalid_ciphertext;
-    if (s->material->key != s->key)
-        return &fault_incorrect_key;
     const struct fault *fault = crypto_check_algorithm(call, s->key, s->algorithm);
     if (!fault)
         fault = crypto_context(call, context, &canonical);

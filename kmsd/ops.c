@@ -16,6 +16,7 @@
 #include "kmsd/op_key.h"
 #include "kmsd/op_list_grants.h"
 #include "kmsd/op_policy.h"
+#include "kmsd/op_public_key.h"
 #include "kmsd/op_retire_grant.h"
 #include "kmsd/op_tag.h"
 #include "kmsd/permit.h"
@@ -38,7 +39,6 @@ static const char *const unbuilt[] = {
     "GetKeyLastUsage",
     "GetKeyRotationStatus",
     "GetParametersForImport",
-    "GetPublicKey",
     "ImportKeyMaterial",
     "ListKeyRotations",
     "ReplicateKey",
@@ -152,6 +152,9 @@ static const struct op ops[] = {
     {.name = "GenerateRandom", .action = "kms:GenerateRandom", PARAMS(generate_random_rows, random_params),
      .invoke = generate_random, .read_only = true, .no_resources = true,
      KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "GetPublicKey", .action = "kms:GetPublicKey", PARAMS(get_public_key_rows, kms_params),
+     .resolve = resolve_key, .invoke = get_public_key, .read_only = true,
+     KMS(ANYWHERE, .grant = GRANT_GET_PUBLIC_KEY, .rule = RULE_USE)},
     // ---- grants ----
     {.name = "CreateGrant", .action = "kms:CreateGrant", PARAMS(create_grant_rows, grant_params),
      .resolve = create_grant_resolve, .authorize = create_grant_authorize, .invoke = create_grant, .changes = true,

@@ -14,6 +14,10 @@ CELLS = [(operation, state, cell) for operation, row in TABLE["operations"].item
 GRANT = {"GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:user/bob", "Operations": ["Decrypt"]}
 
 
+# What these operations need instead of a symmetric key.
+KINDS = {"GetPublicKey": ("ECC_NIST_P256", "SIGN_VERIFY")}
+
+
 @pytest.fixture
 def subject(kms):
     """A key with everything that the operations need."""
@@ -51,6 +55,10 @@ def parameters(operation, s):
 
 @pytest.mark.parametrize("operation,state,cell", CELLS, ids=[f"{o}-{s}" for o, s, _ in CELLS])
 def test_cell(kms, subject, operation, state, cell):
+    if operation in KINDS:
+        spec, usage = KINDS[operation]
+        key = kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]
+        subject |= {"key": key["KeyId"], "arn": key["Arn"]}
     if state == "Disabled":
         kms.disable_key(KeyId=subject["key"])
     elif state == "PendingDeletion":

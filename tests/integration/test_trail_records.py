@@ -83,8 +83,8 @@ class Told:
         self.records = {r["requestID"]: r for r in house.trail() if "requestID" in r}
 
     def name_key(self, name, metadata):
-        arn = metadata["Arn"]
-        self.names |= {f"{name}_id": metadata["KeyId"], f"{name}_arn": arn, f"{name}_material": metadata["CurrentKeyMaterialId"]}
+        self.names |= {f"{name}_id": metadata["KeyId"], f"{name}_arn": metadata["Arn"],
+                       f"{name}_material": metadata.get("CurrentKeyMaterialId")}
 
     def __call__(self, case, **parameters):
         operation = case.partition(",")[0]
@@ -135,8 +135,14 @@ class Told:
         self("GenerateDataKey", KeyId="alias/trail", KeySpec="AES_256", EncryptionContext={"Department": "Engineering"})
         self("GenerateDataKeyWithoutPlaintext", KeyId=key, NumberOfBytes=64)
         self("GenerateRandom", NumberOfBytes=32)
+        self.asymmetric()
         self.grants(key, arn)
         self("DeleteAlias", AliasName="alias/trail")
+
+    def asymmetric(self):
+        made = self("CreateKey, to sign", KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
+        self.name_key("signer", made)
+        self("GetPublicKey", KeyId=made["KeyId"])
 
     def grants(self, key, arn):
         bob = {"GranteePrincipal": ARNS["bob"]}
