@@ -41,7 +41,8 @@ static const struct fault *resolve_source(struct call *call, struct source *s)
         return call_fault(call, &fault_validation,
                           "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: "
                           "Member must not be null");
-    find_material(call, s);
+    if (!ciphertext_ignored(p, s))
+        find_material(call, s);
     const struct fault *fault =
         s->key_id.p ? resolve_key_text(call, s->key_id, &s->key) : resolve_by_ciphertext(call, s);
     if (!fault)
