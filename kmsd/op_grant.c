@@ -2,10 +2,12 @@
 // are op_list_grants.c's.
 #include "kmsd/op_grant.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/ids.h"
 #include "kmsd/arn.h"
+#include "kmsd/call_state.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/ops.h"
@@ -172,11 +174,32 @@ static char *own(struct span text)
 }
 
 // The grant that the request describes; it hangs on the call until it is created.
-static struct grant *draft(struct call *call)
+struct draft {
+    struct call_state base;
+    struct grant *grant;
+};
+
+static void draft_free(struct call_state *state)
+{
+    struct draft *d = (struct draft *)state;
+    grant_free(d->grant);
+    free(d);
+}
+
+static struct grant *drafted(const struct call *call)
+{
+    return ((struct draft *)call->state)->grant;
+}
+
+static void draft(struct call *call)
 {
     const struct grant_params *p = call->params;
-    struct grant *g = grant_new();
-    call->state = g;
+    struct draft *d = calloc(1, sizeof *d);
+    if (!d)
+        abort();
+    struct grant *g = d->grant = grant_new();
+    d->base.free = draft_free;
+    call->state = d;
     g->name = own(p->name);
     g->grantee = own(p->grantee.p ? p->grantee : p->grantee_service);
     g->retiring = own(p->retiring.p ? p->retiring : p->retiring_service);
@@ -193,7 +216,6 @@ static struct grant *draft(struct call *call)
     }
     g->source_arn = own(p->constraints.source_arn);
     g->created_ns = call->time_ns;
-    return g;
 }
 
 const struct fault *create_grant_resolve(struct call *call)
@@ -224,7 +246,7 @@ static const struct fault *check_key(struct call *call, const struct key *key, c
 const struct fault *create_grant_authorize(struct call *call)
 {
     struct key *key = call->subject;
-    const struct grant *g = call->state;
+    const struct grant *g = drafted(call);
     struct authz_question q;
     const struct fault *fault = permit_question(call, key, &q);
     q.context = &g->context;
@@ -256,7 +278,7 @@ static const struct fault *reply_grant(struct call *call, const struct grant *g)
 const struct fault *create_grant(struct call *call)
 {
     struct key *key = call->subject;
-    struct grant *g = call->state;
+    struct grant *g = drafted(call);
     const struct fault *fault = permit_dry_run(call);
     if (fault)
         return fault;
@@ -267,7 +289,7 @@ const struct fault *create_grant(struct call *call)
     if (key->manager == KEY_MANAGER_CUSTOMER && key->grants.by_id.n >= KMS_GRANTS_PER_KEY)
         return call_fault(call, &fault_limit_exceeded, "%s has %d grants already, which is the limit.", key->arn,
                           KMS_GRANTS_PER_KEY);
-    call->state = NULL;
+    ((struct draft *)call->state)->grant = NULL;
     keyring_create_grant(kmsd_of(call)->keyring, key, g);
     call->needs_commit = true;
     return reply_grant(call, g);

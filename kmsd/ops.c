@@ -6,6 +6,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/log.h"
+#include "kmsd/call_state.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/op_alias.h"
@@ -223,10 +224,11 @@ static const struct fault *commit(struct call *call)
     return &fault_unavailable;
 }
 
-// Only CreateGrant leaves something: a grant that was described and not made.
 static void release(struct call *call)
 {
-    grant_free(call->state);
+    struct call_state *state = call->state;
+    if (state)
+        state->free(state);
 }
 
 const struct service kms_service = {

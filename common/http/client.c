@@ -1,61 +1,13 @@
-// Asynchronous HTTP client for one peer: connection pool, calls, timeouts, the one retry. Used by ddbd to reach kmsd;
-// replies are taken apart by reply_reader.c, signing and JSON are left to the caller.
-#include "common/http/client.h"
-
-#include <errno.h>
-#include <event2/event.h>
-#include <event2/event_struct.h>
-#include <netinet/tcp.h>
+// Asynchronous HTTP client for one peer: connection pool, calls, timeouts, the one retry. Used by ddbd to reach kmsd
+// and by kmsd to reach proxies of key stores; replies are taken apart by reply_reader.c, TLS is tls.c's, names are
+// lookup.c's, signing and JSON are left to the caller.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-#include <unistd.h>
 
-#include "common/http/peer.h"
-#include "common/http/reply_reader.h"
+#include "common/http/client_internal.h"
 
-#define READ_MAX (64 * 1024)
 #define REQUEST_MAX (64 * 1024 * 1024)
-
-struct client_conn {
-    TAILQ_ENTRY(client_conn) link; // in client->idle or client->busy
-    struct http_client *client;
-    struct http_client_call *call; // NULL: idle
-    int fd;
-    bool connected;
-    bool used; // carried a call before
-    struct event read_event;
-    struct event write_event;
-};
-
-struct http_client_call {
-    TAILQ_ENTRY(http_client_call) link; // in client->waiting (no connection yet) or client->running
-    struct http_client *client;
-    struct client_conn *conn;
-    struct buf request;
-    size_t sent;
-    bool retried;
-    bool answered;                    // a byte of the reply came
-    enum http_client_failure failure; // to be reported from the loop
-    struct event timer;
-    struct reply_reader reader;
-    void (*cb)(void *arg, const struct http_client_reply *reply, enum http_client_failure failure);
-    void *arg;
-};
-
-TAILQ_HEAD(client_conns, client_conn);
-TAILQ_HEAD(client_calls, http_client_call);
-
-struct http_client {
-    struct event_base *base;
-    struct http_client_limits limits;
-    struct peer peer;
-    struct client_conns idle, busy;
-    size_t n_idle, n_conns;
-    struct client_calls waiting, running;
-    struct event *kick; // looks after the waiting calls
-};
 
 struct http_client_limits http_client_limits_default(void)
 {
@@ -66,6 +18,7 @@ const char *http_client_failure_text(enum http_client_failure failure)
 {
     static const char *const texts[] = {
         [HTTP_CLIENT_OK] = "no failure",
+        [HTTP_CLIENT_TLS] = "cannot establish TLS",
         [HTTP_CLIENT_CONNECT] = "cannot connect",
         [HTTP_CLIENT_TIMEOUT] = "timed out",
         [HTTP_CLIENT_CLOSED] = "connection closed before the reply was complete",
@@ -77,28 +30,13 @@ const char *http_client_failure_text(enum http_client_failure failure)
 }
 
 static void call_start(struct http_client_call *call);
-static void conn_write(struct client_conn *conn);
 
 // ---- the end of a call ----
 
-static void kick(struct http_client *client)
+void client_kick(struct http_client *client)
 {
     if (!TAILQ_EMPTY(&client->waiting))
         event_active(client->kick, EV_TIMEOUT, 0);
-}
-
-// Closes an idle connection.
-static void conn_free(struct client_conn *conn)
-{
-    struct http_client *client = conn->client;
-    TAILQ_REMOVE(&client->idle, conn, link);
-    client->n_idle--;
-    client->n_conns--;
-    event_del(&conn->read_event);
-    event_del(&conn->write_event);
-    close(conn->fd);
-    free(conn);
-    kick(client);
 }
 
 static void call_free(struct http_client_call *call)
@@ -127,11 +65,11 @@ static void detach(struct http_client_call *call, bool keep)
     call->conn = NULL;
     conn->used = true;
     if (!keep || client->n_idle > client->limits.idle_max)
-        conn_free(conn);
+        client_conn_free(conn);
 }
 
 // Only from the loop: the caller's code runs here, and may begin or cancel other calls.
-static void call_finish(struct http_client_call *call, enum http_client_failure failure)
+void client_call_finish(struct http_client_call *call, enum http_client_failure failure)
 {
     struct reply_reader *r = &call->reader;
     struct http_client *client = call->client;
@@ -145,18 +83,18 @@ static void call_finish(struct http_client_call *call, enum http_client_failure 
     call->cb(call->arg, ok ? &reply : NULL, failure);
     TAILQ_INSERT_HEAD(&client->waiting, call, link);
     call_free(call);
-    kick(client);
+    client_kick(client);
 }
 
 // The connection broke. A pooled one may have been closed by the peer just as the call went out: that call is repeated.
-static void conn_lost(struct client_conn *conn, enum http_client_failure failure)
+void client_conn_lost(struct client_conn *conn, enum http_client_failure failure)
 {
     struct http_client_call *call = conn->call;
     bool again = conn->used && !call->answered && !call->retried;
     if (!conn->connected)
         peer_failed(&call->client->peer);
     if (!again) {
-        call_finish(call, failure);
+        client_call_finish(call, failure);
         return;
     }
     detach(call, false);
@@ -165,102 +103,11 @@ static void conn_lost(struct client_conn *conn, enum http_client_failure failure
     call_start(call);
 }
 
-// ---- reading ----
+// ---- the start of a call ----
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-    (void)what;
-    struct client_conn *conn = arg;
-    struct http_client_call *call = conn->call;
-    if (!call) {
-        conn_free(conn); // closed by the peer, or talking out of turn
-        return;
-    }
-    size_t room;
-    char *to = reply_reader_room(&call->reader, &room);
-    if (!to) {
-        call_finish(call, HTTP_CLIENT_NO_MEMORY);
-        return;
-    }
-    ssize_t n = recv(fd, to, room < READ_MAX ? room : READ_MAX, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n == 0 && reply_reader_closed(&call->reader)) {
-        call_finish(call, HTTP_CLIENT_OK);
-        return;
-    }
-    if (n <= 0) {
-        conn_lost(conn, HTTP_CLIENT_CLOSED);
-        return;
-    }
-    enum http_client_failure failure = HTTP_CLIENT_OK;
-    call->answered = true;
-    if (reply_reader_got(&call->reader, (size_t)n, &failure) != HTTP_PARSE_MORE)
-        call_finish(call, failure);
-}
-
-// ---- writing ----
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    (void)what;
-    struct client_conn *conn = arg;
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (!conn->connected) {
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error) {
-            conn_lost(conn, HTTP_CLIENT_CONNECT);
-            return;
-        }
-        conn->connected = true;
-        event_add(&conn->read_event, NULL);
-    }
-    conn_write(conn);
-}
-
-// A failed write is not yet the end: the peer may have answered before it closed. The read event tells.
-static void conn_write(struct client_conn *conn)
-{
-    struct http_client_call *call = conn->call;
-    ssize_t n = send(conn->fd, call->request.data + call->sent, call->request.len - call->sent, MSG_NOSIGNAL);
-    bool broken = n < 0 && errno != EAGAIN && errno != EINTR;
-    call->sent += n > 0 ? (size_t)n : 0;
-    if (call->sent < call->request.len && !broken)
-        event_add(&conn->write_event, NULL);
-    else
-        event_del(&conn->write_event);
-}
-
-// ---- connections ----
-
-// A new connection on its way, among the idle ones; NULL if that fails at once.
-static struct client_conn *conn_new(struct http_client *client)
-{
-    static const int on = 1;
-    struct client_conn *conn = peer_resolve(&client->peer) ? calloc(1, sizeof *conn) : NULL;
-    if (!conn)
-        return NULL;
-    conn->client = client;
-    conn->fd = socket(client->peer.address.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (conn->fd < 0) {
-        free(conn);
-        return NULL;
-    }
-    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(conn->fd, (struct sockaddr *)&client->peer.address.sa, client->peer.address.len) != 0 &&
-        errno != EINPROGRESS) {
-        peer_failed(&client->peer);
-        close(conn->fd);
-        free(conn);
-        return NULL;
-    }
-    event_assign(&conn->read_event, client->base, conn->fd, EV_READ | EV_PERSIST, on_readable, conn);
-    event_assign(&conn->write_event, client->base, conn->fd, EV_WRITE | EV_PERSIST, on_writable, conn);
-    TAILQ_INSERT_HEAD(&client->idle, conn, link);
-    client->n_idle++;
-    client->n_conns++;
-    return conn;
-}
+// Whether the peer's address is known, or can be found at once. If not, the waiting calls are looked at again when the
+// lookup is over.
+static bool address_ready(struct http_client *client);
 
 // Finds a connection for a waiting call; without one it goes on waiting. Never calls the callback.
 static void call_start(struct http_client_call *call)
@@ -270,15 +117,15 @@ static void call_start(struct http_client_call *call)
     bool full = client->limits.connections_max && client->n_conns >= client->limits.connections_max;
     if (conn && call->retried) { // a second stale connection would be one too many
         if (full)
-            conn_free(conn);
+            client_conn_free(conn);
         conn = NULL;
         full = false;
     }
-    if (!conn && full)
+    if (!conn && (full || !address_ready(client)))
         return;
-    if (!conn && !(conn = conn_new(client))) {
+    if (!conn && !(conn = client_conn_new(client))) {
         call->failure = HTTP_CLIENT_CONNECT;
-        kick(client);
+        client_kick(client);
         return;
     }
     TAILQ_REMOVE(&client->waiting, call, link);
@@ -289,9 +136,33 @@ static void call_start(struct http_client_call *call)
     conn->call = call;
     call->conn = conn;
     if (conn->connected)
-        conn_write(conn);
+        client_conn_write(conn);
     else
         event_add(&conn->write_event, NULL);
+}
+
+static void on_address(void *arg, const struct evutil_addrinfo *list)
+{
+    struct http_client *client = arg;
+    struct http_client_call *call;
+    client->lookup = NULL;
+    if (!peer_take(&client->peer, list)) {
+        TAILQ_FOREACH(call, &client->waiting, link)
+        {
+            call->failure = HTTP_CLIENT_CONNECT;
+        }
+    }
+    client_kick(client);
+}
+
+// Plain clients look up names as they connect (peer_resolve()).
+static bool address_ready(struct http_client *client)
+{
+    if (client->peer.resolved || !client->tls)
+        return true;
+    if (!client->lookup)
+        client->lookup = lookup_begin(client->base, client->peer.name, client->peer.port, on_address, client);
+    return false;
 }
 
 static void on_kick(evutil_socket_t fd, short what, void *arg)
@@ -308,7 +179,7 @@ static void on_kick(evutil_socket_t fd, short what, void *arg)
                 failed = call;
         }
         if (failed)
-            call_finish(failed, failed->failure);
+            client_call_finish(failed, failed->failure);
     } while (failed);
     while ((call = TAILQ_FIRST(&client->waiting)) != NULL && call->failure == HTTP_CLIENT_OK) {
         call_start(call);
@@ -321,7 +192,7 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    call_finish(arg, HTTP_CLIENT_TIMEOUT);
+    client_call_finish(arg, HTTP_CLIENT_TIMEOUT);
 }
 
 // ---- calls ----
@@ -393,7 +264,7 @@ http_client_call(struct http_client *client, const char *method, struct span tar
         evtimer_add(&call->timer, &after);
     }
     if (queued)
-        kick(client); // others are first
+        client_kick(client); // others are first
     else
         call_start(call);
     return call;
@@ -407,8 +278,8 @@ void http_client_cancel(struct http_client_call *call)
 
 // ---- life ----
 
-struct http_client *http_client_new(struct event_base *base, const char *url, const struct http_client_limits *limits,
-                                    char error[HTTP_CLIENT_ERROR_MAX])
+static struct http_client *new_client(struct event_base *base, const char *url, const struct http_client_limits *limits,
+                                      const struct http_tls *tls, char error[HTTP_CLIENT_ERROR_MAX])
 {
     struct http_client *client = calloc(1, sizeof *client);
     if (!client || !(client->kick = event_new(base, -1, 0, on_kick, client))) {
@@ -418,13 +289,32 @@ struct http_client *http_client_new(struct event_base *base, const char *url, co
     }
     client->base = base;
     client->limits = *limits;
+    client->tls = tls;
     TAILQ_INIT(&client->idle);
     TAILQ_INIT(&client->busy);
     TAILQ_INIT(&client->waiting);
     TAILQ_INIT(&client->running);
-    if (peer_parse(&client->peer, url))
+    if (peer_parse(&client->peer, url) && client->peer.tls == (tls != NULL))
         return client;
-    snprintf(error, HTTP_CLIENT_ERROR_MAX, "%.100s is not of the form http://host:port", url);
+    snprintf(error, HTTP_CLIENT_ERROR_MAX, "%.100s is not of the form %s://host:port", url, tls ? "https" : "http");
+    http_client_free(client);
+    return NULL;
+}
+
+struct http_client *http_client_new(struct event_base *base, const char *url, const struct http_client_limits *limits,
+                                    char error[HTTP_CLIENT_ERROR_MAX])
+{
+    return new_client(base, url, limits, NULL, error);
+}
+
+struct http_client *http_client_new_tls(struct event_base *base, const char *url,
+                                        const struct http_client_limits *limits, const struct http_tls *tls,
+                                        const char *connect_to, char error[HTTP_CLIENT_ERROR_MAX])
+{
+    struct http_client *client = new_client(base, url, limits, tls, error);
+    if (!client || !connect_to || peer_connect_to(&client->peer, connect_to))
+        return client;
+    snprintf(error, HTTP_CLIENT_ERROR_MAX, "%.100s is not of the form address:port", connect_to);
     http_client_free(client);
     return NULL;
 }
@@ -438,7 +328,8 @@ void http_client_free(struct http_client *client)
     while ((call = TAILQ_FIRST(&client->running)) != NULL || (call = TAILQ_FIRST(&client->waiting)) != NULL)
         http_client_cancel(call);
     while ((conn = TAILQ_FIRST(&client->idle)) != NULL)
-        conn_free(conn);
+        client_conn_free(conn);
+    lookup_forget(client->lookup);
     event_free(client->kick);
     free(client);
 }

@@ -1,4 +1,5 @@
-// Asynchronous HTTP/1.1 client for one peer, on one event loop: how ddbd reaches kmsd.
+// Asynchronous HTTP/1.1 client for one peer, on one event loop: how ddbd reaches kmsd, and kmsd the
+// proxies of external key stores (over TLS).
 //
 // Keeps a pool of idle connections. A call is tried once more only when it went out on a pooled connection that the
 // peer closed before any byte of the reply (the race of every keep-alive, RFC 9112 9.3.1). Not thread-safe: a client
@@ -8,6 +9,7 @@
 #include "common/http/request.h"
 
 struct event_base;
+struct http_tls; // tls.h
 struct http_client;
 struct http_client_call;
 
@@ -30,6 +32,7 @@ struct http_client_reply {
 // Why a call has no reply.
 enum http_client_failure {
     HTTP_CLIENT_OK,
+    HTTP_CLIENT_TLS,       // no TLS connection: protocol, certificate or name
     HTTP_CLIENT_CONNECT,   // name not resolved, connection refused or broken off before the request was out
     HTTP_CLIENT_TIMEOUT,   // timeout_ms passed
     HTTP_CLIENT_CLOSED,    // connection lost before the reply was complete
@@ -44,6 +47,12 @@ const char *http_client_failure_text(enum http_client_failure failure); // "time
 // be used. The base must outlive the client.
 struct http_client *http_client_new(struct event_base *base, const char *url, const struct http_client_limits *limits,
                                     char error[HTTP_CLIENT_ERROR_MAX]);
+// The same for "https://name" or "https://name:port". tls must outlive the client. connect_to, when not NULL, is the
+// address that connections go to ("127.0.0.1:8443") instead of the name's, which the certificate must still be for. A
+// name is resolved (by DNS and the hosts file) without blocking.
+struct http_client *http_client_new_tls(struct event_base *base, const char *url,
+                                        const struct http_client_limits *limits, const struct http_tls *tls,
+                                        const char *connect_to, char error[HTTP_CLIENT_ERROR_MAX]);
 // Cancels all calls (their callbacks are not called), closes all connections. Not to be called from a callback.
 void http_client_free(struct http_client *client);
 // What the Host header says ("127.0.0.1:4599", "kmsd" for port 80): needed for signing.
