@@ -1,5 +1,6 @@
 // How item operations reach their table. Sits between op_item.c and the key cache; the Decrypt goes out in the name of
-// the call's principal (spec 12), so that KMS decides with that principal's rights.
+// the call's principal (spec 12), so that KMS decides with that principal's rights; for an inaccessible table the
+// service asks first.
 #include "ddbd/table_access.h"
 
 #include <stdlib.h>
@@ -16,8 +17,10 @@
 
 struct decrypt {
     struct ddbd *ddbd;
+    struct kms_client *kms; // the worker's
     struct keycache_fetch *fetch;
     const struct table_info *table; // counted
+    const struct principal *user;   // counted
 };
 
 static void on_decrypted(void *arg, struct kms_reply *r)
@@ -30,22 +33,44 @@ static void on_decrypted(void *arg, struct kms_reply *r)
     keycache_answer(d->ddbd->keys, d->fetch, d->table, secret_span(&r->plaintext), fault,
                     fault && detail[0] ? detail : NULL);
     table_info_unref(d->table);
+    principal_unref(d->user);
     free(d);
 }
 
+static void send_decrypt(struct decrypt *d, const struct principal *who, void (*done)(void *arg, struct kms_reply *r))
+{
+    const struct table_info *t = d->table;
+    struct kms_identity identity = {t->account, t->region, who};
+    struct buf body;
+    buf_init(&body, 4096);
+    kms_body_decrypt(&body, (struct span){(const char *)t->key.wrapped, t->key.wrapped_n},
+                     &(struct kms_context){t->name, t->account});
+    kms_client_call(d->kms, &identity, "Decrypt", buf_span(&body), done, d);
+    buf_wipe(&body);
+}
+
+// The service can use the key again, so the caller's own right decides.
+static void on_service_answer(void *arg, struct kms_reply *r)
+{
+    struct decrypt *d = arg;
+    if (r->outcome == KMS_OK)
+        send_decrypt(d, d->user, on_decrypted);
+    else
+        on_decrypted(d, r);
+}
+
+// An inaccessible table is closed to callers who could use its key, too, until the service can (spec 33, 35).
 static void start_decrypt(struct call *call, const struct table_info *t, struct keycache_fetch *fetch)
 {
     struct decrypt *d = malloc(sizeof *d);
     if (!d)
         abort();
-    *d = (struct decrypt){ddbd_of(call), fetch, table_info_ref(t)};
-    struct buf body;
-    buf_init(&body, 4096);
-    kms_body_decrypt(&body, (struct span){(const char *)t->key.wrapped, t->key.wrapped_n},
-                     &(struct kms_context){t->name, t->account});
-    struct kms_identity who = {t->account, t->region, call->caller.principal};
-    kms_client_call(ddbd_worker_of(call)->kms, &who, "Decrypt", buf_span(&body), on_decrypted, d);
-    buf_wipe(&body);
+    *d = (struct decrypt){ddbd_of(call), ddbd_worker_of(call)->kms, fetch, table_info_ref(t),
+                          principal_ref(call->caller.principal)};
+    if (t->inaccessible_ns)
+        send_decrypt(d, NULL, on_service_answer);
+    else
+        send_decrypt(d, d->user, on_decrypted);
 }
 
 // Under the owned key no KMS is asked: the answer is here at once.

@@ -204,12 +204,15 @@ def test_the_table_goes_with_its_key(lab, loss):
 
 
 def test_grants_revoked(lab):
-    """The key is there and the caller may use it, so items can still be read; the service cannot, and says so."""
+    """The key is there and the caller may use it, but the service cannot: nobody can once that was detected."""
     for grant in lab.kms.list_grants(KeyId=lab.key)["Grants"]:
         lab.kms.revoke_grant(KeyId=lab.key, GrantId=grant["GrantId"])
     lab.check()
     assert lab.status == LOST
     assert "InaccessibleEncryptionDateTime" in lab.described()["SSEDescription"]
+    for call, more in ((lab.dynamodb.get_item, {"Key": {"pk": {"S": "a"}}}), (lab.dynamodb.put_item, {"Item": {"pk": {"S": "b"}}})):
+        message = refused("AccessDeniedException", call, TableName=lab.table, **more)
+        assert message.startswith("KMS key access denied error: com.amazonaws.services.kms.model.AWSKMSException: ")
     # Another key heals: new grants, new table key (spec 36).
     other = lab.kms.create_key()["KeyMetadata"]["KeyId"]
     lab.dynamodb.update_table(TableName=lab.table, SSESpecification=customer(other))
