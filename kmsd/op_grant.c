@@ -228,18 +228,18 @@ const struct fault *create_grant_resolve(struct call *call)
     return fault;
 }
 
-// Operations that this kind of key cannot do.
+// What this kind of key cannot do; the service looks at the constraints first (recorded from DynamoDB's grants).
 static const struct fault *check_key(struct call *call, const struct key *key, const struct grant *g)
 {
+    if (g->constraint != GRANT_UNCONSTRAINED && !key->spec->symmetric)
+        return call_fault(call, &fault_validation,
+                          "EncryptionContext is supported only when creating a grant for a symmetric encryption KMS "
+                          "key.");
     uint32_t impossible = g->operations & ~key_spec_grants(key->spec, key->usage);
     for (int i = 0; i < GRANT_OPERATIONS; i++)
         if (impossible >> i & 1)
             return call_fault(call, &fault_validation, "Operation %s is not supported by keys of KeySpec %s.",
                               grant_operation_names[i], key->spec->name);
-    if (g->constraint != GRANT_UNCONSTRAINED && !key->spec->symmetric)
-        return call_fault(call, &fault_validation,
-                          "EncryptionContext is supported only when creating a grant for a symmetric encryption KMS "
-                          "key.");
     return NULL;
 }
 

@@ -65,6 +65,15 @@ def test_pending_deletion(kms, key, unusable):
         assert_kms_message(message, "KMS validation error", "KMSInvalidStateException", f"{arn_of(key)} is pending deletion.")
 
 
+@pytest.mark.parametrize("spec, usage", [("RSA_2048", "ENCRYPT_DECRYPT"), ("HMAC_256", "GENERATE_VERIFY_MAC")])
+def test_a_key_of_another_kind(kms, unusable, spec, usage):
+    key = kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["KeyId"]
+    for message in unusable("InternalServerError", key):
+        assert_kms_message(message, "KMS internal error", "AWSKMSException", "EncryptionContext is supported only when creating a "
+                           "grant for a symmetric encryption KMS key.", code="ValidationException")
+    assert kms.list_grants(KeyId=key)["Grants"] == []
+
+
 def test_no_such_key(unusable):
     for given in (UNKNOWN, arn_of(UNKNOWN)):
         for message in unusable("ValidationException", given):
@@ -218,7 +227,8 @@ def test_grants_revoked(lab):
     lab.dynamodb.update_table(TableName=lab.table, SSESpecification=customer(other))
     lab.house.clock(advance=30)
     until_active(lab.dynamodb, lab.table)
-    assert lab.described()["SSEDescription"] == {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": arn_of(other)}
+    until(lambda: lab.described()["SSEDescription"] == {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": arn_of(other)},
+          "the change of key to end")
     assert lab.read() == {"x": "1"}
     assert len(lab.kms.list_grants(KeyId=other)["Grants"]) == 2
     lab.check()
