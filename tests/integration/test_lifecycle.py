@@ -319,7 +319,7 @@ def test_kmsd_ends_while_ddbd_hangs(make_house):
 
 
 def test_kmsd_ends_while_ddbd_asks(make_house):
-    """Every read of a table is a Decrypt: what kmsd answered is in the trail, what it did not is AWS's error to the caller."""
+    """A table key is held for a millisecond only: what kmsd answered is in the trail, what it did not is AWS's error to the caller."""
     house = make_house(ddbd_args=["--key-cache-ttl=1ms"])
     house.clock(scale=1)
     client = house.dynamodb()
@@ -345,7 +345,7 @@ def test_kmsd_ends_while_ddbd_asks(make_house):
     assert get(client, table, "a") == {"x": "1"}
     house.stop()
     check_trail(house, ids)
-    assert len(house.pick("Decrypt")) >= 20
+    assert len(house.pick("Decrypt")) >= 4  # one a life of kmsd at least; callers at the same time share one
 
 
 def test_the_end_comes_while_it_starts(make_house):
