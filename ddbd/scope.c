@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/auth/policy.h"
+#include "common/auth/region.h"
 #include "common/base/ids.h"
 #include "ddbd/ddbd.h"
 #include "ddbd/faults.h"
@@ -79,6 +80,11 @@ static struct span arn_part(struct span *rest)
     return part;
 }
 
+static const char *partition_of(const struct call *call)
+{
+    return region_partition((struct span){call->region, strlen(call->region)});
+}
+
 static const struct fault *invalid_arn(struct call *call, const char *what, struct span arn)
 {
     return call_fault(call, &fault_validation, "1 validation error detected: Invalid %s in '%.*s'", what, (int)arn.n,
@@ -92,7 +98,7 @@ static const struct fault *read_arn(struct call *call, struct span arn, struct s
     arn_part(&rest);
     struct span partition = arn_part(&rest), service = arn_part(&rest), region = arn_part(&rest);
     struct span account = arn_part(&rest);
-    if (!span_is(partition, "aws"))
+    if (!span_is(partition, partition_of(call)))
         return invalid_arn(call, "AWS partition", arn);
     if (!span_is(service, "dynamodb"))
         return invalid_arn(call, "AWS service", arn);
@@ -137,7 +143,8 @@ const struct fault *scope_resolve_table(struct call *call)
         return fault;
     memcpy(s->name, name.p, name.n);
     s->name[name.n] = '\0';
-    s->arn = arena_printf(&call->arena, "arn:aws:dynamodb:%s:%s:table/%s", call->region, s->account, s->name);
+    s->arn = arena_printf(&call->arena, "arn:%s:dynamodb:%s:%s:table/%s", partition_of(call), call->region, s->account,
+                          s->name);
     call_add_resource(call, s->account, "AWS::DynamoDB::Table", s->arn);
     return NULL;
 }
@@ -170,7 +177,7 @@ static const char *resource_of(struct call *call)
         return s->arn;
     if (call->op->no_resources)
         return "*";
-    return arena_printf(&call->arena, "arn:aws:dynamodb:%s:%s:table/*", call->region, call->account);
+    return arena_printf(&call->arena, "arn:%s:dynamodb:%s:%s:table/*", partition_of(call), call->region, call->account);
 }
 
 static bool no_condition_keys(void *arg, struct span key, struct span *value)

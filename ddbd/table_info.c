@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/auth/region.h"
+
 static const char *const status_texts[] = {
     [TABLE_CREATING] = "CREATING",
     [TABLE_ACTIVE] = "ACTIVE",
@@ -45,5 +47,6 @@ struct table_info *table_info_copy(const struct table_info *t)
 
 void table_info_arn(const struct table_info *t, char out[TABLE_ARN_SIZE])
 {
-    snprintf(out, TABLE_ARN_SIZE, "arn:aws:dynamodb:%s:%s:table/%s", t->region, t->account, t->name);
+    snprintf(out, TABLE_ARN_SIZE, "arn:%s:dynamodb:%s:%s:table/%s", region_partition(span_of(t->region)), t->region,
+             t->account, t->name);
 }

@@ -3,25 +3,12 @@
 
 #include <string.h>
 
-const char *arn_partition(struct span region)
-{
-    if (span_starts(region, "cn-"))
-        return "aws-cn";
-    if (span_starts(region, "us-gov-"))
-        return "aws-us-gov";
-    if (span_starts(region, "us-iso-"))
-        return "aws-iso";
-    if (span_starts(region, "us-isob-"))
-        return "aws-iso-b";
-    if (span_starts(region, "eusc-"))
-        return "aws-eusc";
-    return "aws";
-}
+#include "common/auth/region.h"
 
 bool arn_write(char out[KMS_ARN_SIZE], struct span region, const char *account, struct span resource)
 {
     const struct span parts[] = {
-        SPAN("arn:"), span_of(arn_partition(region)), SPAN(":kms:"), region, SPAN(":"), span_of(account), SPAN(":"),
+        SPAN("arn:"), span_of(region_partition(region)), SPAN(":kms:"), region, SPAN(":"), span_of(account), SPAN(":"),
         resource};
     size_t n = 0;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {

@@ -6,8 +6,6 @@
 #include "common/base/buf.h"
 #include "kmsd/limits.h"
 
-// The partition that a Region belongs to: "aws", "aws-cn", "aws-us-gov", …
-const char *arn_partition(struct span region);
 // Writes arn:<partition>:kms:<region>:<account>:<resource>. False: longer than the buffer.
 bool arn_write(char out[KMS_ARN_SIZE], struct span region, const char *account, struct span resource);
 

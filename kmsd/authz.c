@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/auth/region.h"
 #include "kmsd/arn.h"
 
 #define CONTEXT_PREFIX "kms:EncryptionContext:"
@@ -167,7 +168,7 @@ static const struct grant *find_grant(const struct authz_question *q, bool ident
     }
     if (!found && identity_allows && q->caller->type != PRINCIPAL_SERVICE) {
         char root[64];
-        snprintf(root, sizeof root, "arn:%s:iam::%s:root", arn_partition(span_of(q->key->region)), q->account);
+        snprintf(root, sizeof root, "arn:%s:iam::%s:root", region_partition(span_of(q->key->region)), q->account);
         query.principal = root;
         found = grant_set_search(&q->key->grants, &query, grant_gives, &s);
     }

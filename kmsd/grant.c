@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/auth/region.h"
 #include "common/base/digest.h"
 #include "common/base/ids.h"
 #include "kmsd/arn.h"
@@ -190,7 +191,8 @@ static void write_constraints(const struct grant *g, struct json_write *w)
 void grant_write(const struct grant *g, struct json_write *w)
 {
     char issuer[64];
-    snprintf(issuer, sizeof issuer, "arn:%s:iam::%s:root", arn_partition(span_of(g->key->region)), g->issuing_account);
+    snprintf(issuer, sizeof issuer, "arn:%s:iam::%s:root", region_partition(span_of(g->key->region)),
+             g->issuing_account);
     json_obj_begin(w);
     json_kcstr(w, "KeyId", g->key->arn);
     json_kcstr(w, "GrantId", g->id_hex);

@@ -1,6 +1,7 @@
 // The table of AWS managed keys. A service that gets one of its own is a row here.
 #include "kmsd/managed_key.h"
 
+#include "common/auth/region.h"
 #include "kmsd/arn.h"
 #include "kmsd/key_type.h"
 
@@ -44,7 +45,7 @@ static void write_policy(const struct managed_key *m, const char *account, const
                 "    \"Principal\" : {\n      \"AWS\" : \"arn:%s:iam::%s:root\"\n    },\n"
                 "    \"Action\" : [ \"kms:Describe*\", \"kms:Get*\", \"kms:List*\", \"kms:RevokeGrant\" ],\n"
                 "    \"Resource\" : \"*\"\n  }, {\n",
-                arn_partition(span_of(region)), account);
+                region_partition(span_of(region)), account);
     buf_appendf(b,
                 "    \"Sid\" : \"Allow the service to read the key's metadata\",\n    \"Effect\" : \"Allow\",\n"
                 "    \"Principal\" : {\n      \"Service\" : \"%s.amazonaws.com\"\n    },\n"

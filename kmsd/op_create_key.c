@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
+#include "common/auth/region.h"
 #include "common/base/json_read.h"
 #include "kmsd/arn.h"
 #include "kmsd/faults.h"
@@ -81,7 +82,7 @@ static struct span spec_name(const struct create_key_params *p)
 
 static bool region_in_china(const char *region)
 {
-    return strcmp(arn_partition(span_of(region)), "aws-cn") == 0;
+    return strcmp(region_partition(span_of(region)), "aws-cn") == 0;
 }
 
 static const struct fault *check_spec(struct call *call, struct create_key_params *p)
@@ -153,7 +154,7 @@ static const struct fault *policy_for(struct call *call, const struct key_policy
     struct buf text;
     char why[256];
     buf_init(&text, KMS_POLICY_BYTES_MAX);
-    key_policy_default(arn_partition(span_of(call->region)), call->account, &text);
+    key_policy_default(region_partition(span_of(call->region)), call->account, &text);
     *policy = policy_pool_get(keyring_policies(kmsd_of(call)->keyring), buf_span(&text), why, sizeof why);
     buf_done(&text);
     return *policy ? NULL : &fault_internal;

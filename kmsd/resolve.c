@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/auth/region.h"
 #include "common/base/ids.h"
 #include "kmsd/arn.h"
 #include "kmsd/faults.h"
@@ -70,7 +71,7 @@ static const struct fault *local_arn(struct call *call, struct span text, char a
     if (!arn_parse(text, &arn) || !span_is(arn.service, "kms") || !id_is_account(arn.account) ||
         !(span_starts(arn.resource, "key/") || span_starts(arn.resource, "alias/")))
         return call_fault(call, &fault_invalid_arn, "Invalid arn %.*s", (int)text.n, text.p);
-    if (!span_is(arn.region, call->region) || !span_is(arn.partition, arn_partition(arn.region)))
+    if (!span_is(arn.region, call->region) || !span_is(arn.partition, region_partition(arn.region)))
         return call_fault(call, &fault_not_found, "Invalid arn %.*s", (int)arn.region.n, arn.region.p);
     memcpy(account, arn.account.p, 12);
     account[12] = '\0';

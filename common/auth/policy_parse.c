@@ -80,16 +80,12 @@ static bool read_texts(struct parse *x, const json_t *value, const char *element
     return true;
 }
 
-// "arn:aws:iam::111122223333:…" -> whether it is sts, account and what follows it; also aws-cn, aws-us-gov.
+// "arn:aws:iam::111122223333:…" -> whether it is sts, account and what follows it; also of the other partitions.
 static bool cut_arn(struct span arn, bool *sts, struct span *account, struct span *rest)
 {
-    static const char *const starts[] = {"arn:aws:iam::",
-                                         "arn:aws:sts::",
-                                         "arn:aws-cn:iam::",
-                                         "arn:aws-cn:sts::",
-                                         "arn:aws-us-gov:iam::",
-                                         "arn:aws-us-gov:sts::",
-                                         NULL};
+    static const char *const starts[] = {"arn:aws:iam::",      "arn:aws:sts::",        "arn:aws-cn:iam::",
+                                         "arn:aws-cn:sts::",   "arn:aws-us-gov:iam::", "arn:aws-us-gov:sts::",
+                                         "arn:aws-eusc:iam::", "arn:aws-eusc:sts::",   NULL};
     for (const char *const *s = starts; *s; s++) {
         size_t n = strlen(*s);
         if (!span_starts(arn, *s) || arn.n < n + 14 || arn.p[n + 12] != ':')

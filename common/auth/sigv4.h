@@ -65,6 +65,3 @@ void sigv4_signing_key(struct span secret, struct span date, struct span region,
 // host and x-amz-date included (its value is set by the caller from sign_date_ns with time_amz()).
 MUST_CHECK bool sigv4_sign(const struct sigv4_request *r, struct span access_key_id, struct span secret,
                            struct span region, struct span service, int64_t sign_date_ns, struct buf *authorization);
-
-// Regions that exist (AWS's public list); also us-gov-*, cn-*.
-bool region_exists(struct span region);

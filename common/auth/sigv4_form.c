@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "common/auth/region.h"
 #include "common/auth/sigv4_internal.h"
 #include "common/base/encode.h"
 #include "common/base/time_format.h"

@@ -83,6 +83,23 @@ def test_arns_of_something_else(dynamodb, arn, what):
     assert invalid(dynamodb.describe_table, TableName=arn) == f"1 validation error detected: Invalid {what} in '{arn}'"
 
 
+@pytest.mark.parametrize("region, partition", [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eusc-de-east-1", "aws-eusc")])
+def test_other_partitions(house, region, partition):
+    """Table and key are of the Region's partition."""
+    dynamodb = house.dynamodb(region=region)
+    made = definition(SSESpecification={"Enabled": True, "SSEType": "KMS"})
+    dynamodb.create_table(**made)
+    until_active(dynamodb, made["TableName"])
+    table = describe(dynamodb, made["TableName"])
+    assert table["TableArn"] == f"arn:{partition}:dynamodb:{region}:{ACCOUNT}:table/{made['TableName']}"
+    assert table["SSEDescription"]["KMSMasterKeyArn"].startswith(f"arn:{partition}:kms:{region}:{ACCOUNT}:key/")
+    dynamodb.put_item(TableName=table["TableArn"], Item={"pk": {"S": "a"}})
+    assert dynamodb.get_item(TableName=made["TableName"], Key={"pk": {"S": "a"}})["Item"] == {"pk": {"S": "a"}}
+    assert invalid(dynamodb.describe_table, TableName=ARN + made["TableName"]).startswith(
+        "1 validation error detected: Invalid AWS partition")
+    dynamodb.delete_table(TableName=made["TableName"])
+
+
 # ---- names ----
 
 @pytest.mark.parametrize("operation", TABLE_OPERATIONS)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "auth_fixture.h"
+#include "common/auth/region.h"
 #include "common/base/digest.h"
 #include "common/base/file.h"
 #include "common/base/time_format.h"
@@ -684,12 +685,17 @@ static void test_no_cache_entries(void **state)
 static void test_regions(void **state)
 {
     (void)state;
-    static const char *const good[] = {"us-east-1", "eu-central-2", "us-gov-west-1", "cn-northwest-1", "mx-central-1"};
+    static const char *const good[] = {"us-east-1",      "eu-central-2", "us-gov-west-1",
+                                       "cn-northwest-1", "mx-central-1", "eusc-de-east-1"};
     static const char *const bad[] = {"", "us-east", "us-east-10", "aws-global", "local", "us-east-1 "};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_true(region_exists(span_of(good[i])));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(region_exists(span_of(bad[i])));
+    assert_string_equal(region_partition(SPAN("eu-central-1")), "aws");
+    assert_string_equal(region_partition(SPAN("cn-north-1")), "aws-cn");
+    assert_string_equal(region_partition(SPAN("us-gov-east-1")), "aws-us-gov");
+    assert_string_equal(region_partition(SPAN("eusc-de-east-1")), "aws-eusc");
 }
 
 int main(void)
