@@ -36,7 +36,6 @@ static const struct conf_option options[] = {
      .help = "How long a call to kmsd may take, in real time."},
     {.name = "key-cache",
      .kind = CONF_CHOICE,
-     .arg = "MODE",
      .def = "normal",
      .choices = "normal|strict",
      .help = "normal: as the service, a principal's right to a table key is good for --key-cache-ttl. strict: kmsd is "

@@ -26,7 +26,6 @@ static const struct conf_option options[] = {
      .help = "How long a new grant works only with its grant token, as on AWS for up to five minutes."},
     {.name = "grant-context-case",
      .kind = CONF_CHOICE,
-     .arg = "RULE",
      .def = "ignore",
      .choices = "ignore|exact",
      .help = "Whether the case of an encryption context's keys matters in a grant's constraint: the API reference says "

@@ -141,7 +141,8 @@ static bool check(const struct conf_option *row, struct conf_value *v, const cha
             return complain_of_bounds(row, text, place);
         return true;
     case CONF_TEXT:
-    case CONF_LIST:
+    case CONF_LIST: // "--state-dir=$DIR" without a DIR must not mean the default
+        return *text || complain(place, "needs a value");
     case CONF_ACTION:
         return true;
     }

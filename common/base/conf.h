@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 enum conf_kind {
-    CONF_TEXT,     // any text
+    CONF_TEXT,     // any text but an empty one
     CONF_CHOICE,   // one of `choices`
     CONF_INTEGER,  // decimal, min..max
     CONF_DURATION, // see time_parse_duration(); min..max in nanoseconds

@@ -89,7 +89,7 @@ static bool check_listen(struct daemon *d, char *why, size_t why_size)
         struct http_address a;
         const char *text = conf_item(d->conf, "listen", i);
         if (!http_address_parse(text, &a)) {
-            snprintf(why, why_size, "--listen: %s is not ADDRESS:PORT", text);
+            snprintf(why, why_size, "--listen: %s is not ADDRESS:PORT, with a numeric address or localhost", text);
             return false;
         }
         if (d->open_auth && !http_address_is_loopback(&a)) {

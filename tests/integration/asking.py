@@ -185,9 +185,9 @@ class Raw:
             self.headers[name.replace("_", "-")] = value
         return self
 
-    def send(self, house):
-        """(status, headers, decoded body)"""
-        connection = http.client.HTTPConnection("127.0.0.1", house.kmsd.port, timeout=PATIENCE)
+    def send(self, house, port=None):
+        """(status, headers, decoded body) of kmsd's answer, or of that of another port"""
+        connection = http.client.HTTPConnection("127.0.0.1", port or house.kmsd.port, timeout=PATIENCE)
         try:
             connection.putrequest("POST", self.target, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():

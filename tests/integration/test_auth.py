@@ -5,14 +5,18 @@ import copy
 import datetime
 import hashlib
 import json
+import pathlib
+import re
 import signal
+import subprocess
 
+import botocore
 import pytest
 
 from asking import (ARNS, KEYS, OTHER, PRINCIPALS, Raw, allowed, amz_date, as_, code, opened, refused, secret_of,
                     service_client, told)
 from conftest import VIRTUAL
-from daemons import ACCOUNT, REGION, House, until
+from daemons import ACCOUNT, PATIENCE, REGION, House, program, until
 
 UNRECOGNIZED = ("UnrecognizedClientException", "The security token included in the request is invalid.")
 MISMATCH = ("InvalidSignatureException",
@@ -215,6 +219,59 @@ def test_scopes(either):
         assert status(alice(region=region).sign(), either) == 200
 
 
+def test_every_region_of_the_sdk(strict):
+    """Of the partitions that anybody can have an account in."""
+    text = (pathlib.Path(botocore.__file__).parent / "data/partitions.json").read_text()
+    regions = {region: partition["id"] for partition in json.loads(text)["partitions"]
+               for region in partition["regions"] if not region.endswith("global") and "-iso" not in partition["id"]}
+    assert len(regions) > 35 and set(regions.values()) == {"aws", "aws-cn", "aws-us-gov", "aws-eusc"}
+    for region, partition in regions.items():
+        key = as_(strict, "alice", region=region).create_key()["KeyMetadata"]
+        assert key["Arn"].startswith(f"arn:{partition}:kms:{region}:{ACCOUNT}:key/")
+    for region in ("us-iso-east-1", "aws-global", "us-east-1a", "US-EAST-1", ""):
+        assert alice(region=region).sign().refusal(strict) == (
+            "InvalidSignatureException", f"Credential should be scoped to a valid region, not '{region}'. ")
+
+
+# ---- ddbd: the same, in DynamoDB's words ----
+
+def to_ddbd(house, raw):
+    """(code, message) of ddbd's refusal."""
+    raw.set(X_Amz_Target="DynamoDB_20120810.ListTables", Content_Type="application/x-amz-json-1.0")
+    if "Authorization" in raw.headers:
+        raw.sign()
+    reply = raw.send(house, house.ddbd.port)
+    assert reply[0] == 400 and reply[1]["Content-Type"] == "application/x-amz-json-1.0"
+    assert re.fullmatch("[0-9A-Z]{52}", reply[1]["x-amzn-RequestId"]) and reply[1]["x-amz-crc32"]
+    prefix, name = reply[2]["__type"].split("#")
+    assert prefix == "com.amazon.coral.service"
+    return name, reply[2]["message"]
+
+
+@pytest.mark.parametrize("mode", ["open", "strict"])
+def test_ddbd_verifies_as_well(make_house, mode):
+    house = make_house(principals=PRINCIPALS, kmsd=[f"--auth={mode}"], ddbd_args=[f"--auth={mode}"])
+
+    def signed(**more):
+        return alice(**{"service": "dynamodb", **more}).sign()
+    assert to_ddbd(house, alice()) == ("MissingAuthenticationTokenException", "Request is missing Authentication Token")
+    assert to_ddbd(house, signed(service="kms")) == (
+        "InvalidSignatureException", "Credential should be scoped to correct service: 'dynamodb'. ")
+    assert to_ddbd(house, signed(region="mars-1"))[1] == "Credential should be scoped to a valid region, not 'mars-1'. "
+    assert to_ddbd(house, signed(date=amz_date(-900)))[1].startswith("Signature expired: ")
+    assert to_ddbd(house, signed(date=amz_date(900)))[1].startswith("Signature not yet current: ")
+    wrong = alice(service="dynamodb")
+    wrong.secret = "guess"
+    assert to_ddbd(house, wrong.sign()) == MISMATCH
+    assert to_ddbd(house, session(service="dynamodb").sign()) == UNRECOGNIZED, "a session's key without its token"
+    assert house.dynamodb(KEYS["root"], secret_of(KEYS["root"])).list_tables()["TableNames"] == []
+    stranger = house.dynamodb("AKIANOBODY", "x")
+    if mode == "strict":
+        assert refused(stranger.list_tables) == UNRECOGNIZED
+    else:
+        assert stranger.list_tables()["TableNames"] == []
+
+
 def test_a_signature_in_the_query(either):
     raw = alice()
     raw.target = "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=x&X-Amz-Date=x&X-Amz-SignedHeaders=host&X-Amz-Signature=x"
@@ -396,10 +453,35 @@ def test_reloading(make_house):
 
 # ---- addresses ----
 
-@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0"])
-def test_open_is_refused_where_others_reach(tmp_path, address):
-    status, log = start_with(tmp_path, PRINCIPALS, f"--listen={address}")
-    assert status == 1 and "--auth=open is refused" in log and address in log
+def listening_on(tmp_path, name, *addresses):
+    done = subprocess.run([program(name), *(f"--listen={a}" for a in addresses), f"--state-dir={tmp_path}/state",
+                           f"--service-credentials={tmp_path}/service"], capture_output=True, text=True, timeout=PATIENCE)
+    assert not (tmp_path / "state").exists()
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[fe80::1]:0", "[::ffff:10.0.0.1]:0",
+                                     "[::ffff:0.0.0.0]:0", "128.0.0.1:0", "[::2]:0"])
+@pytest.mark.parametrize("name", ["kmsd", "ddbd"])
+def test_open_is_refused_where_others_reach(tmp_path, name, address):
+    status, log = listening_on(tmp_path, name, address)
+    assert status == 1 and f"--auth=open is refused on {address}" in log
+    status, log = listening_on(tmp_path, name, "127.0.0.1:0", address)
+    assert status == 1 and f"--auth=open is refused on {address}" in log
+
+
+@pytest.mark.parametrize("address", ["example.org:0", "localhost.example.org:0", "*:0", ":0", "127.1:0", "::1:0", "0:0"])
+@pytest.mark.parametrize("name", ["kmsd", "ddbd"])
+def test_names_are_not_looked_up(tmp_path, name, address):
+    """So no name can turn out to be an address that others reach."""
+    status, log = listening_on(tmp_path, name, address)
+    assert status == 1 and f"{address} is not ADDRESS:PORT, with a numeric address or localhost" in log
+
+
+@pytest.mark.parametrize("address,shown", [("localhost:0", "127.0.0.1"), ("127.9.9.9:0", "127.9.9.9"), ("[::1]:0", "[::1]")])
+def test_open_may_listen_on_every_loopback_address(make_house, address, shown):
+    house = make_house(ddbd=False, kmsd=[f"--listen={address}"])
+    assert f"listening on http://{shown}:" in house.kmsd.log_text()
 
 
 def test_strict_may_listen_anywhere(make_house):

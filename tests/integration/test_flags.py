@@ -41,6 +41,8 @@ def test_help(name):
         assert re.search(rf"^  --{option}\b", done.stdout, re.M), option
     assert f"default: {DEFAULT[name]}" in done.stdout
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    for choices in ("--auth=open|strict", "--trail-sync=always|interval|never", "--log-level=error|warn|info|debug"):
+        assert choices in done.stdout
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -78,7 +80,8 @@ def test_an_action_needs_no_working_configuration(name):
 
 @pytest.mark.parametrize("flag,says", [
     ("--nonsense", "--nonsense: no such option"), ("--nonsense=1", "--nonsense: no such option"), ("-h", "-h"),
-    ("word", "word"), ("--workers", "--workers: needs a value"), ("--workers=x", "'x' is no whole number"),
+    ("word", "word"), ("--workers", "--workers: needs a value"), ("--principals=", "--principals: needs a value"),
+    ("--config=", "--config: needs a value"), ("--listen=", "--listen: needs a value"), ("--workers=x", "'x' is no whole number"),
     ("--workers=65", "65 is not between 0 and 64"), ("--workers=-1", "-1 is not between 0 and 64"),
     ("--auth=maybe", "'maybe' is none of open|strict"), ("--version=1", "takes no value"),
     ("--account=12", "12 is not an account of 12 digits"), ("--account=abcdefghijkl", "not an account of 12 digits"),
@@ -105,12 +108,26 @@ def test_flags_of_kmsd_that_are_refused(flag, says, tmp_path):
 @pytest.mark.parametrize("text,says", [
     ("nonsense = 1\n", ":1: nonsense: no such option"), ("\n# fine\nworkers\n", ":3: not of the form 'key = value'"),
     ("workers = 1\nworkers = 2\n", ":2: workers: given twice"), ("help = 1\n", ":1: help: only a flag"),
-    ("config = x\n", ":1: config: only a flag"), ("workers = many\n", ":1: workers: 'many' is no whole number")])
+    ("config = x\n", ":1: config: only a flag"), ("principals =\n", ":1: principals: needs a value"),
+    ("\ufeffworkers = 1\n", ":1: \ufeffworkers: no such option"), ("workers\0 = 1\n", ":1: a zero byte"), ("[kmsd]\n", ":1: not of the form"), ("workers = many\n", ":1: workers: 'many' is no whole number")])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_configuration_files_that_are_refused(name, text, says, tmp_path):
     path = tmp_path / "x.conf"
     path.write_text(text)
     assert f"{path}{says}" in refusal(name, f"--config={path}", f"--state-dir={tmp_path}/state")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_configuration_files_that_are_none(name, tmp_path):
+    assert f"{tmp_path}: Is a directory" in refusal(name, f"--config={tmp_path}")
+    (tmp_path / "large.conf").write_text("# much\n" * 200000)
+    assert f"{tmp_path}/large.conf: " in refusal(name, f"--config={tmp_path}/large.conf")
+
+
+def test_a_state_folder_without_a_name(tmp_path):
+    """--state-dir=$DIR where DIR is not set: not the default folder."""
+    assert "--state-dir: needs a value" in refusal("kmsd", "--state-dir=", env={"XDG_STATE_HOME": str(tmp_path)})
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_address_in_use(tmp_path):
@@ -159,12 +176,20 @@ def test_where_state_lives_by_default(tmp_path):
         daemon = subprocess.Popen([program("kmsd"), "--listen=127.0.0.1:0"], env=environment, stderr=subprocess.PIPE, text=True)
         try:
             assert "listening" in daemon.stderr.readline()
-            assert {"state.db", "root-key", "service-credentials", "lock", "trail"} - {"trail"} <= {
+            assert {"state.db", "root-key", "service-credentials", "lock", "trail"} <= {
                 p.name for p in (folder / "kmsd").iterdir()}
         finally:
             daemon.terminate()
             daemon.communicate(timeout=30)
         assert daemon.returncode == 0
+    daemon = subprocess.Popen([program("ddbd"), "--listen=127.0.0.1:0"], env=env, stderr=subprocess.PIPE, text=True)
+    try:
+        assert "listening" in daemon.stderr.readline()
+        assert (tmp_path / "xdg/ddbd/state.db").exists()
+    finally:
+        daemon.terminate()
+        daemon.communicate(timeout=30)
+    assert not (tmp_path / "xdg/ddbd/service-credentials").exists(), "kmsd's is found where kmsd puts it by default"
 
 
 def test_the_principals_of_the_tree_are_an_example_that_works(make_house):

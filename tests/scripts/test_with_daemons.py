@@ -41,10 +41,27 @@ def test_environment_and_delivery(tmp_path):
     assert said["AWS_ENDPOINT_URL_KMS"] == said["KMSD_URL"] != said["DDBD_URL"] == said["AWS_ENDPOINT_URL_DYNAMODB"]
     assert said["AWS_REGION"] == said["AWS_DEFAULT_REGION"] == "eu-west-1"
     assert "AWS_SESSION_TOKEN" not in said and "AWS_PROFILE" not in said
+    assert said["AWS_ACCESS_KEY_ID"] and said["AWS_SECRET_ACCESS_KEY"]
     assert said["KMSD_TRAIL_DIR"] == str(folder / "trail")
+    assert (pathlib.Path(said["KMSD_STATE_DIR"]) / "state.db").exists()
+    assert (pathlib.Path(said["DDBD_STATE_DIR"]) / "state.db").exists()
     (record,) = [r for r in delivered(folder / "trail") if r["eventName"] == "CreateKey"]
     assert record["awsRegion"] == "eu-west-1" and record["userIdentity"]["userName"] == "local"
     assert run("--keep", folder, "--", "true").returncode == 2  # not empty
+
+
+def test_further_addresses_and_strict():
+    """What is given besides does not take the place of what the command is told."""
+    ask = "import os, urllib.request; print(urllib.request.urlopen(os.environ['KMSD_URL'] + '/_kmsd/health').status)"
+    done = run("--kmsd-arg=--listen=[::1]:0", "--ddbd-arg=--listen=127.0.0.2:0", "--kmsd-arg=--auth=strict", "--", python(), "-c", ask)
+    assert (done.returncode, done.stdout) == (0, "200\n"), done.stderr
+
+
+def test_options_that_are_refused(tmp_path):
+    for arguments in (["--nonesuch", "--", "true"], ["--"], [], ["--leave-running", "--", "true"], ["--stop", str(tmp_path)]):
+        done = run(*arguments)
+        assert done.returncode == 2 and done.stderr.startswith("with-daemons: ")
+    assert run("--", "/nonesuch/program").returncode == 127
 
 
 def test_daemons_arguments(tmp_path):

@@ -81,13 +81,13 @@ static void test_flags_in_both_forms(void **state)
     (void)state;
     struct conf *c = fresh();
     assert_true(READ(c, "--workers=3", "--auth", "strict", "--listen=a=b", "--listen", "--x", "--workers", "4",
-                     "--state-dir=", "--offset=-9223372036854775808", "--clock-scale=0.5"));
+                     "--state-dir=-", "--offset=-9223372036854775808", "--clock-scale=0.5"));
     assert_int_equal(conf_integer(c, "workers"), 4); // the last one counts
     assert_string_equal(conf_text(c, "auth"), "strict");
     assert_int_equal(conf_count(c, "listen"), 2); // the default is gone
     assert_string_equal(conf_item(c, "listen", 0), "a=b");
     assert_string_equal(conf_item(c, "listen", 1), "--x");
-    assert_string_equal(conf_text(c, "state-dir"), "");
+    assert_string_equal(conf_text(c, "state-dir"), "-");
     assert_true(conf_integer(c, "offset") == INT64_MIN);
     assert_true(conf_number(c, "clock-scale") == 0.5);
     assert_true(conf_given(c, "workers"));
@@ -128,6 +128,8 @@ static void test_wrong_flags(void **state)
         {"serve", "serve: arguments are flags that begin with -- (see --help)"},
         {"-h", "-h: arguments are flags that begin with -- (see --help)"},
         {"--workers", "--workers: needs a value"},
+        {"--state-dir=", "--state-dir: needs a value"},
+        {"--listen=", "--listen: needs a value"},
         {"--workers=", "--workers: '' is no whole number"},
         {"--workers=4x", "--workers: '4x' is no whole number"},
         {"--workers=0x4", "--workers: '0x4' is no whole number"},
