@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from asking import PRINCIPALS, Raw, as_, code, secret_of
+from asking import KEYS, PRINCIPALS, Raw, as_, code, secret_of
 from daemons import ACCOUNT, in_threads, program, until
 from tables import MANAGED, allow, make_table, put, wire
 
@@ -56,6 +56,22 @@ def test_one_line_a_call(make_house):
         request_id, fate = outcome(call, **parameters)
         (entry,) = of(daemon, request_id)
         assert entry == ("debug" if fate == "ok" else "info", f"{request_id} {operation} {fate}")
+
+
+def test_items_and_secrets_are_in_no_log(make_house):
+    house = make_house(kmsd=["--log-level=debug"], ddbd_args=["--log-level=debug"], principals=PRINCIPALS)
+    dynamodb = house.dynamodb(KEYS["root"], secret_of(KEYS["root"]))
+    table = make_table(dynamodb, sse=MANAGED)
+    dynamodb.put_item(TableName=table, Item={"pk": {"S": "key to hide"}, "v": {"S": "value to hide"}})
+    dynamodb.get_item(TableName=table, Key={"pk": {"S": "key to hide"}})
+    assert outcome(dynamodb.get_item, TableName=table, Key={"pk": {"N": "987654321"}})[1] == "ValidationException"
+    assert outcome(house.dynamodb(KEYS["root"], "guess to hide").list_tables)[1] == "InvalidSignatureException"
+    service = json.loads((house.folder / "service-credentials").read_text())["secretAccessKey"]
+    house.stop()
+    assert any("PutItem ok" in text for _, text in entries(house.ddbd))
+    for daemon in (house.kmsd, house.ddbd):
+        for secret in ("to hide", "987654321", secret_of(KEYS["root"]), service, "Signature="):
+            assert secret not in daemon.log_text()
 
 
 def test_calls_that_are_none_have_a_line_too(make_house):
