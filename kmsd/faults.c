@@ -19,6 +19,8 @@ ROW(fault_asymmetric_data_key, "InvalidKeyUsageException", "You cannot generate 
 ROW(fault_incorrect_key, "IncorrectKeyException",
     "The key ID in the request does not identify a CMK that can perform this operation.");
 ROW(fault_invalid_ciphertext, "InvalidCiphertextException", NULL);
+ROW(fault_wrong_signature, "KMSInvalidSignatureException", NULL);
+ROW(fault_wrong_mac, "KMSInvalidMacException", NULL);
 ROW(fault_invalid_grant_token, "InvalidGrantTokenException", "The grant token is not valid.");
 ROW(fault_invalid_grant_id, "InvalidGrantIdException", "The grant id is not valid.");
 ROW(fault_invalid_marker, "InvalidMarkerException", "The marker is not valid.");

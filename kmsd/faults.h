@@ -19,6 +19,8 @@ extern const struct fault fault_invalid_key_usage;   // InvalidKeyUsageException
 extern const struct fault fault_asymmetric_data_key; // InvalidKeyUsageException: GenerateDataKey wants a symmetric key
 extern const struct fault fault_incorrect_key;       // IncorrectKeyException
 extern const struct fault fault_invalid_ciphertext;  // InvalidCiphertextException, without a text as AWS sends it
+extern const struct fault fault_wrong_signature;     // KMSInvalidSignatureException, without a text too
+extern const struct fault fault_wrong_mac;           // KMSInvalidMacException, without a text too
 extern const struct fault fault_invalid_grant_token; // InvalidGrantTokenException
 extern const struct fault fault_invalid_grant_id;    // InvalidGrantIdException
 extern const struct fault fault_invalid_marker;      // InvalidMarkerException

@@ -72,6 +72,7 @@ const struct param encrypt_rows[] = {
      .type = PARAM_BLOB,
      .offset = PARAM_AT(encrypt_params, plaintext),
      .required = true,
+     .sensitive = true,
      .trail = PARAM_HIDDEN,
      .min = 1,
      .max = KMS_PLAINTEXT_MAX},

@@ -16,9 +16,11 @@
 #include "kmsd/op_grant.h"
 #include "kmsd/op_key.h"
 #include "kmsd/op_list_grants.h"
+#include "kmsd/op_mac.h"
 #include "kmsd/op_policy.h"
 #include "kmsd/op_public_key.h"
 #include "kmsd/op_retire_grant.h"
+#include "kmsd/op_sign.h"
 #include "kmsd/op_tag.h"
 #include "kmsd/permit.h"
 #include "kmsd/resolve.h"
@@ -36,7 +38,6 @@ static const char *const unbuilt[] = {
     "EnableKeyRotation",
     "GenerateDataKeyPair",
     "GenerateDataKeyPairWithoutPlaintext",
-    "GenerateMac",
     "GetKeyLastUsage",
     "GetKeyRotationStatus",
     "GetParametersForImport",
@@ -44,11 +45,8 @@ static const char *const unbuilt[] = {
     "ListKeyRotations",
     "ReplicateKey",
     "RotateKeyOnDemand",
-    "Sign",
     "UpdateCustomKeyStore",
     "UpdatePrimaryRegion",
-    "Verify",
-    "VerifyMac",
     NULL,
 };
 
@@ -153,6 +151,18 @@ static const struct op ops[] = {
     {.name = "GenerateRandom", .action = "kms:GenerateRandom", PARAMS(generate_random_rows, random_params),
      .invoke = generate_random, .read_only = true, .no_resources = true,
      KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "Sign", .action = "kms:Sign", PARAMS(sign_rows, sign_params),
+     .resolve = resolve_key, .invoke = sign, .read_only = true,
+     KMS(ANYWHERE, .grant = GRANT_SIGN, .rule = RULE_USE, .usages = FOR(SIGN_VERIFY))},
+    {.name = "Verify", .action = "kms:Verify", PARAMS(verify_rows, sign_params),
+     .resolve = resolve_key, .invoke = verify, .read_only = true,
+     KMS(ANYWHERE, .grant = GRANT_VERIFY, .rule = RULE_USE, .usages = FOR(SIGN_VERIFY))},
+    {.name = "GenerateMac", .action = "kms:GenerateMac", PARAMS(generate_mac_rows, mac_params),
+     .resolve = resolve_key, .invoke = generate_mac, .read_only = true,
+     KMS(ANYWHERE, .grant = GRANT_GENERATE_MAC, .rule = RULE_USE, .usages = FOR(GENERATE_VERIFY_MAC))},
+    {.name = "VerifyMac", .action = "kms:VerifyMac", PARAMS(verify_mac_rows, mac_params),
+     .resolve = resolve_key, .invoke = verify_mac, .read_only = true,
+     KMS(ANYWHERE, .grant = GRANT_VERIFY_MAC, .rule = RULE_USE, .usages = FOR(GENERATE_VERIFY_MAC))},
     {.name = "GetPublicKey", .action = "kms:GetPublicKey", PARAMS(get_public_key_rows, kms_params),
      .resolve = resolve_key, .invoke = get_public_key, .read_only = true,
      KMS(ANYWHERE, .grant = GRANT_GET_PUBLIC_KEY, .rule = RULE_USE)},

@@ -165,7 +165,7 @@ static const struct fault *read_objects(struct reading *r, const struct param *r
             return r->context->serialization;
         const json_t *item = json_array_get(value, i);
         if (json_is_null(item)) {
-            param_violation_null(&r->violations, item_path);
+            param_violation_null(&r->violations, item_path, false);
             continue;
         }
         const struct fault *fault = read_object(r, row, item, item_path, depth, (char *)to->v + i * row->members_size);
@@ -226,7 +226,7 @@ static const struct fault *read_members(struct reading *r, const struct param *r
             if (fault)
                 return fault;
         } else if (row->required) {
-            param_violation_null(&r->violations, path);
+            param_violation_null(&r->violations, path, row->sensitive);
         }
     }
     return NULL;

@@ -87,10 +87,11 @@ static void begin_plain(struct param_violations *v, const char *path)
     buf_appendf(&v->text, "at '%s' failed to satisfy constraint: ", path);
 }
 
-void param_violation_null(struct param_violations *v, const char *path)
+void param_violation_null(struct param_violations *v, const char *path, bool sensitive)
 {
     begin(v);
-    buf_appendf(&v->text, "null at '%s' failed to satisfy constraint: Member must not be null", path);
+    buf_appendf(&v->text, "%sat '%s' failed to satisfy constraint: Member must not be null", sensitive ? "" : "null ",
+                path);
 }
 
 // Characters, not bytes: AWS counts the UTF-16 units of a Java string.

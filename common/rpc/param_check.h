@@ -22,7 +22,7 @@ void param_violations_init(struct param_violations *v);
 const char *param_violations_take(struct param_violations *v, struct arena *arena, const char **for_trail);
 
 // path is the member's place in the request: "keyId", "tags.1.member.tagKey".
-void param_violation_null(struct param_violations *v, const char *path);
+void param_violation_null(struct param_violations *v, const char *path, bool sensitive);
 void param_check_string(struct param_violations *v, const struct param *row, const char *path, struct span value);
 void param_check_blob(struct param_violations *v, const struct param *row, const char *path, size_t n);
 void param_check_integer(struct param_violations *v, const struct param *row, const char *path, int64_t value);

@@ -1,6 +1,7 @@
 """Key specs for the tests: what CreateKey takes and what a key of each has, and the key pairs' public halves as Python's
 `cryptography` reads them."""
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 OAEP = ["RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"]
@@ -39,3 +40,43 @@ def is_of(spec, public):
     if spec in CURVES:
         return isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, CURVES[spec])
     return isinstance(public, ed25519.Ed25519PublicKey)
+
+
+# ---- signatures, checked by `cryptography` ----
+
+HASHES = {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}
+
+
+def hash_of(algorithm):
+    return HASHES[algorithm[-3:]]()
+
+
+def digest(algorithm, message):
+    h = hashes.Hash(hash_of(algorithm))
+    h.update(message)
+    return h.finalize()
+
+
+def rsa_padding(algorithm):
+    chosen = hash_of(algorithm)
+    if algorithm.startswith("RSASSA_PSS"):
+        return padding.PSS(mgf=padding.MGF1(chosen), salt_length=chosen.digest_size)  # exactly this length
+    return padding.PKCS1v15()
+
+
+def check_signature(algorithm, public, signature, message):
+    """Raises unless it is the message's signature."""
+    if algorithm.startswith("RSASSA"):
+        public.verify(signature, message, rsa_padding(algorithm), hash_of(algorithm))
+    elif algorithm.startswith("ECDSA"):
+        public.verify(signature, message, ec.ECDSA(hash_of(algorithm)))
+    else:
+        public.verify(signature, message)
+
+
+def make_signature(algorithm, private, message):
+    if algorithm.startswith("RSASSA"):
+        return private.sign(message, rsa_padding(algorithm), hash_of(algorithm))
+    if algorithm.startswith("ECDSA"):
+        return private.sign(message, ec.ECDSA(hash_of(algorithm)))
+    return private.sign(message)

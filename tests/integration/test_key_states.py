@@ -15,7 +15,11 @@ GRANT = {"GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:user/bob", "Operations": [
 
 
 # What these operations need instead of a symmetric key.
-KINDS = {"GetPublicKey": ("ECC_NIST_P256", "SIGN_VERIFY")}
+KINDS = {"GetPublicKey": ("ECC_NIST_P256", "SIGN_VERIFY"), "Sign": ("ECC_NIST_P256", "SIGN_VERIFY"),
+         "Verify": ("ECC_NIST_P256", "SIGN_VERIFY"), "GenerateMac": ("HMAC_256", "GENERATE_VERIFY_MAC"),
+         "VerifyMac": ("HMAC_256", "GENERATE_VERIFY_MAC")}
+SIGNED = {"Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
+MAC = {"Message": b"m", "MacAlgorithm": "HMAC_SHA_256"}
 
 
 @pytest.fixture
@@ -41,6 +45,10 @@ def parameters(operation, s):
         "CreateGrant": {**key, **GRANT},
         "Decrypt": {"CiphertextBlob": s["blob"]},
         "Encrypt": {**key, "Plaintext": b"x"},
+        "GenerateMac": {**key, **MAC},
+        "VerifyMac": {**key, **MAC, "Mac": s.get("mac")},
+        "Sign": {**key, **SIGNED},
+        "Verify": {**key, **SIGNED, "Signature": s.get("signature")},
         "GenerateDataKey": {**key, "KeySpec": "AES_256"},
         "GenerateDataKeyWithoutPlaintext": {**key, "KeySpec": "AES_256"},
         "PutKeyPolicy": {**key, "Policy": s["policy"]},
@@ -59,6 +67,10 @@ def test_cell(kms, subject, operation, state, cell):
         spec, usage = KINDS[operation]
         key = kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]
         subject |= {"key": key["KeyId"], "arn": key["Arn"]}
+        if operation == "Verify":
+            subject["signature"] = kms.sign(KeyId=key["KeyId"], **SIGNED)["Signature"]
+        if operation == "VerifyMac":
+            subject["mac"] = kms.generate_mac(KeyId=key["KeyId"], **MAC)["Mac"]
     if state == "Disabled":
         kms.disable_key(KeyId=subject["key"])
     elif state == "PendingDeletion":

@@ -142,7 +142,14 @@ class Told:
     def asymmetric(self):
         made = self("CreateKey, to sign", KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
         self.name_key("signer", made)
-        self("GetPublicKey", KeyId=made["KeyId"])
+        key, arn = made["KeyId"], made["Arn"]
+        self("GetPublicKey", KeyId=key)
+        signature = self("Sign", KeyId=key, Message=b"text", MessageType="RAW", SigningAlgorithm="ECDSA_SHA_256")["Signature"]
+        self("Verify", KeyId=arn, Message=b"text", SigningAlgorithm="ECDSA_SHA_256", Signature=signature)
+        maker = self.kms.create_key(KeySpec="HMAC_384", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]
+        self.name_key("maker", maker)
+        mac = self("GenerateMac", KeyId=maker["KeyId"], Message=b"text", MacAlgorithm="HMAC_SHA_384")["Mac"]
+        self("VerifyMac", KeyId=maker["Arn"], Message=b"text", MacAlgorithm="HMAC_SHA_384", Mac=mac)
 
     def grants(self, key, arn):
         bob = {"GranteePrincipal": ARNS["bob"]}
@@ -564,7 +571,6 @@ def test_errors(house, kms, key):
         ("EnableKey", {"KeyId": "x" * 3000}, "ValidationException", {"keyId": "x" * 3000}, None),
         ("CreateKey", {"KeyUsage": "SIGN_VERIFY"}, "ValidationException", ..., None),
         ("RevokeGrant", {"KeyId": key, "GrantId": "0" * 64}, "NotFoundException", {"keyId": key, "grantId": "0" * 64}, [key]),
-        ("Sign", {"KeyId": key, "Message": b"x", "SigningAlgorithm": "ECDSA_SHA_256"}, "UnsupportedOperationException", None, None),
         ("EnableKeyRotation", {"KeyId": key}, "UnsupportedOperationException", None, None),
     ]:
         got = record(house, failed(method(house.kms(parameter_validation=False), operation), **parameters))
