@@ -25,6 +25,7 @@ ROW(fault_invalid_grant_token, "InvalidGrantTokenException", "The grant token is
 ROW(fault_invalid_grant_id, "InvalidGrantIdException", "The grant id is not valid.");
 ROW(fault_invalid_marker, "InvalidMarkerException", "The marker is not valid.");
 ROW(fault_limit_exceeded, "LimitExceededException", NULL);
+ROW(fault_conflict, "ConflictException", NULL);
 ROW(fault_already_exists, "AlreadyExistsException", NULL);
 ROW(fault_invalid_alias_name, "InvalidAliasNameException", NULL);
 ROW(fault_not_authorized, "NotAuthorizedException", NULL);

@@ -25,6 +25,7 @@ extern const struct fault fault_invalid_grant_token; // InvalidGrantTokenExcepti
 extern const struct fault fault_invalid_grant_id;    // InvalidGrantIdException
 extern const struct fault fault_invalid_marker;      // InvalidMarkerException
 extern const struct fault fault_limit_exceeded;      // LimitExceededException
+extern const struct fault fault_conflict;            // ConflictException
 extern const struct fault fault_already_exists;      // AlreadyExistsException
 extern const struct fault fault_invalid_alias_name;  // InvalidAliasNameException
 extern const struct fault fault_not_authorized;      // NotAuthorizedException (alias/aws/… by a customer)

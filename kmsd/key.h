@@ -51,6 +51,7 @@ enum rotation_type {
     ROTATION_ON_DEMAND,
     ROTATION_TYPES
 };
+extern const char *const rotation_type_names[ROTATION_TYPES];
 
 // One version of a key's material. A ciphertext names it by its backing key id.
 struct key_material {
@@ -93,7 +94,8 @@ struct key {
     bool rotates;                 // automatic rotation
     uint32_t rotation_days;       // its period
     int64_t next_rotation_ns;     // if it rotates
-    uint32_t on_demand_rotations; // how many there were
+    uint32_t on_demand_rotations; // how many there were, the one in progress included
+    int64_t on_demand_ns;         // when the one in progress was asked for; 0: none is
     const struct key_policy *policy;
     struct tag *tags; // by key
     size_t tags_n;

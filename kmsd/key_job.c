@@ -10,7 +10,7 @@
 #define BATCH 256
 #define RETRY_NS (INT64_C(60) * NS_PER_S)
 
-// The write lock is held. How many were done; fewer than due when the trail cannot be written.
+// The write lock is held. How many were due; not all of them are done when the trail cannot be written.
 static size_t run_batch(struct key_job *job, int64_t now_ns)
 {
     struct key *due[BATCH];
@@ -25,7 +25,7 @@ static size_t run_batch(struct key_job *job, int64_t now_ns)
     }
     for (size_t i = done; i < n; i++)
         keyring_note_dates(k, due[i]);
-    return done;
+    return n;
 }
 
 static int64_t due(void *arg)
@@ -42,9 +42,9 @@ static void run(void *arg, int64_t now_ns)
     struct key_job *job = arg;
     char why[256];
     keyring_write_lock(job->kmsd->keyring);
-    size_t done = run_batch(job, now_ns);
+    size_t n = run_batch(job, now_ns);
     keyring_unlock(job->kmsd->keyring);
-    if (done > 0 && !store_commit(job->kmsd->daemon->store, why, sizeof why)) {
+    if (n > 0 && !store_commit(job->kmsd->daemon->store, why, sizeof why)) {
         log_error("%s was not made durable, ending: %s", job->name, why);
         daemon_stop(job->kmsd->daemon, 1);
         job->retry_ns = now_ns + RETRY_NS;

@@ -12,6 +12,12 @@ const char *const material_state_names[MATERIAL_STATES] = {
     [MATERIAL_PENDING_MULTI_REGION_IMPORT_AND_ROTATION] = "PENDING_MULTI_REGION_IMPORT_AND_ROTATION",
 };
 
+const char *const rotation_type_names[ROTATION_TYPES] = {
+    [ROTATION_NONE] = NULL,
+    [ROTATION_AUTOMATIC] = "AUTOMATIC",
+    [ROTATION_ON_DEMAND] = "ON_DEMAND",
+};
+
 // Loading an RSA key takes as long as using it, and most keys of a large keyring are never used: so it is done once,
 // and late. Keys are read under a read lock, so two threads may come at the same time: the first one's object stays.
 EVP_PKEY *material_pkey(struct key_material *m)

@@ -63,6 +63,7 @@ void key_encode(const struct key *key, const struct root_key *root, struct buf *
     record_put_u32(out, key->rotation_days);
     record_put_i64(out, key->next_rotation_ns);
     record_put_u32(out, key->on_demand_rotations);
+    record_put_i64(out, key->on_demand_ns);
     record_put_bytes(out, key->policy->text);
     record_put_u32(out, (uint32_t)key->tags_n);
     for (size_t i = 0; i < key->tags_n; i++) {
@@ -146,6 +147,7 @@ static bool decode_body(struct key *key, struct record_reader *r, const struct r
     key->rotation_days = record_u32(r);
     key->next_rotation_ns = record_i64(r);
     key->on_demand_rotations = record_u32(r);
+    key->on_demand_ns = record_i64(r);
     struct span policy = record_bytes(r);
     if (r->failed || version != VERSION || !key->spec || usage >= KEY_USAGES || state >= KEY_STATES ||
         manager > KEY_MANAGER_AWS || origin >= KEY_ORIGINS || multi_region >= MULTI_REGIONS)

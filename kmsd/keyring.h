@@ -95,6 +95,7 @@ void keyring_delete_key(struct keyring *k, struct key *key);
 enum key_date {
     DATE_DELETION, // of a key that waits for it
     DATE_EXPIRY,   // of the first of its imported materials
+    DATE_ROTATION, // rotation_due()
     KEY_DATES
 };
 // No key has such a date before this (INT64_MAX: none has). A read lock suffices.

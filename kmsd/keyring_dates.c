@@ -1,7 +1,8 @@
-// When something happens to keys by itself: the dates on which they are deleted or lose material. Looking for what is
-// due walks over all keys, so the earliest date of each kind is kept; it may be too early, then the walk finds nothing
-// and puts it right. Called by the jobs of the main thread.
+// When something happens to keys by itself: the dates on which they are deleted, lose material or rotate. Looking for
+// what is due walks over all keys, so the earliest date of each kind is kept; it may be too early, then the walk finds
+// nothing and puts it right. Called by the jobs of the main thread.
 #include "kmsd/keyring_internal.h"
+#include "kmsd/rotation.h"
 
 static int64_t earliest_expiry(const struct key *key)
 {
@@ -22,6 +23,7 @@ static int64_t deletion(const struct key *key)
 static int64_t (*const date_of[KEY_DATES])(const struct key *key) = {
     [DATE_DELETION] = deletion,
     [DATE_EXPIRY] = earliest_expiry,
+    [DATE_ROTATION] = rotation_due,
 };
 
 void keyring_note_dates(struct keyring *k, const struct key *key)

@@ -10,6 +10,7 @@
 #define KMS_GRANT_TOKENS_MAX 10      // GrantTokenList
 #define KMS_GRANTS_PER_KEY 50000     // resource quota
 #define KMS_ALIASES_PER_KEY 50       // resource quota
+#define KMS_ON_DEMAND_MAX 10         // RotateKeyOnDemand of a key over its life (Developer Guide)
 #define KMS_TAGS_MAX 50              // tags on a key
 #define KMS_POLICY_BYTES_MAX 32768   // key policy document size
 #define KMS_LIST_MAX 1000            // LimitType

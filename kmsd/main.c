@@ -11,6 +11,7 @@
 #include "kmsd/deletion.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/ops.h"
+#include "kmsd/rotation_job.h"
 #include "kmsd/routes.h"
 
 #define CHANGES_KEPT 4096
@@ -118,6 +119,7 @@ static bool start(struct daemon *d, char *why, size_t why_size)
     }
     kmsd->clock = clock_hub_new(d);
     deletion_start(kmsd);
+    rotation_job_start(kmsd);
     d->ext = kmsd;
     return true;
 }

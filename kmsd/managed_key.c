@@ -4,6 +4,7 @@
 #include "common/auth/region.h"
 #include "kmsd/arn.h"
 #include "kmsd/key_type.h"
+#include "kmsd/rotation.h"
 
 static const struct managed_key {
     const char *alias;
@@ -74,6 +75,7 @@ struct key *managed_key_create(struct keyring *k, const char *account, const cha
     }
     struct key *key = keyring_create_key(k, &draft);
     key->manager = KEY_MANAGER_AWS;
+    rotation_enable(key, ROTATION_DAYS_USUAL, now_ns);
     key_set_description(key, span_of(m->description));
     keyring_save_key(k, key);
     keyring_create_alias(k, key, alias, now_ns);

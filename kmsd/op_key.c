@@ -10,8 +10,8 @@
 #include "kmsd/list_page.h"
 #include "kmsd/ops.h"
 #include "kmsd/resolve.h"
+#include "kmsd/rotation.h"
 
-#define DAY_NS (INT64_C(86400) * NS_PER_S)
 #define DELETION_DAYS_MIN 7
 #define DELETION_DAYS_MAX 30 // also when none are given
 
@@ -70,8 +70,11 @@ static const struct fault *switch_key(struct call *call, enum key_state state, e
     struct key *key = call->subject;
     if ((key->state == KEY_ENABLED || key->state == KEY_DISABLED) && key->state != state) {
         key->state = state;
+        if (state == KEY_ENABLED)
+            rotation_resume(key, call->time_ns);
         keyring_save_key(kmsd_of(call)->keyring, key);
         changes_add(kmsd_of(call)->changes, kind, key->arn, NULL);
+        scheduler_wake(call->daemon->scheduler);
         call->needs_commit = true;
     }
     return NULL;
@@ -105,13 +108,6 @@ static int64_t window_days(const struct call *call)
     return p->days.set ? p->days.v : DELETION_DAYS_MAX;
 }
 
-// At the end of what the clock can show: never.
-static int64_t deletion_date(const struct call *call)
-{
-    int64_t date;
-    return __builtin_add_overflow(call->time_ns, window_days(call) * DAY_NS, &date) ? INT64_MAX : date;
-}
-
 // The model allows more than the service does.
 const struct fault *schedule_key_deletion_resolve(struct call *call)
 {
@@ -125,7 +121,7 @@ const struct fault *schedule_key_deletion(struct call *call)
 {
     struct key *key = call->subject;
     struct json_write *w = &call->out;
-    keyring_schedule_deletion(kmsd_of(call)->keyring, key, deletion_date(call));
+    keyring_schedule_deletion(kmsd_of(call)->keyring, key, clock_days_after(call->time_ns, window_days(call)));
     changes_add(kmsd_of(call)->changes, CHANGE_KEY_DELETION_SCHEDULED, key->arn, NULL);
     scheduler_wake(call->daemon->scheduler);
     call->needs_commit = true;

@@ -20,6 +20,7 @@
 #include "kmsd/op_policy.h"
 #include "kmsd/op_public_key.h"
 #include "kmsd/op_retire_grant.h"
+#include "kmsd/op_rotation.h"
 #include "kmsd/op_sign.h"
 #include "kmsd/op_tag.h"
 #include "kmsd/permit.h"
@@ -33,18 +34,13 @@ static const char *const unbuilt[] = {
     "DeleteImportedKeyMaterial",
     "DeriveSharedSecret",
     "DescribeCustomKeyStores",
-    "DisableKeyRotation",
     "DisconnectCustomKeyStore",
-    "EnableKeyRotation",
     "GenerateDataKeyPair",
     "GenerateDataKeyPairWithoutPlaintext",
     "GetKeyLastUsage",
-    "GetKeyRotationStatus",
     "GetParametersForImport",
     "ImportKeyMaterial",
-    "ListKeyRotations",
     "ReplicateKey",
-    "RotateKeyOnDemand",
     "UpdateCustomKeyStore",
     "UpdatePrimaryRegion",
     NULL,
@@ -57,6 +53,7 @@ static const char *const unbuilt[] = {
         __VA_ARGS__                                                                                                    \
     }
 #define FOR(usage_) (1u << USAGE_##usage_)
+#define FROM(origin_) (1u << ORIGIN_##origin_)
 // A key may be named by alias, and be another account's.
 #define ANYWHERE .aliases = true, .foreign = true
 
@@ -91,6 +88,24 @@ static const struct op ops[] = {
      PARAMS(update_key_description_rows, description_params),
      .resolve = resolve_key, .invoke = update_key_description, .changes = true, .trail_response = trail_key_arn,
      KMS(.grant = GRANT_NONE, .rule = RULE_EDIT)},
+    // ---- rotation ----
+    {.name = "EnableKeyRotation", .action = "kms:EnableKeyRotation", PARAMS(enable_key_rotation_rows, rotation_params),
+     .resolve = resolve_key, .invoke = enable_key_rotation, .changes = true, .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_USE, .origins = FROM(AWS_KMS))},
+    {.name = "DisableKeyRotation", .action = "kms:DisableKeyRotation", PARAMS(key_id_rows, kms_params),
+     .resolve = resolve_key, .invoke = disable_key_rotation, .changes = true, .trail_response = trail_key_arn,
+     KMS(.grant = GRANT_NONE, .rule = RULE_USE, .origins = FROM(AWS_KMS))},
+    {.name = "GetKeyRotationStatus", .action = "kms:GetKeyRotationStatus", PARAMS(key_id_rows, kms_params),
+     .resolve = resolve_key, .invoke = get_key_rotation_status, .read_only = true,
+     KMS(.foreign = true, .grant = GRANT_NONE, .rule = RULE_ALWAYS, .origins = FROM(AWS_KMS))},
+    {.name = "ListKeyRotations", .action = "kms:ListKeyRotations",
+     PARAMS(list_key_rotations_rows, list_rotations_params),
+     .resolve = resolve_key, .invoke = list_key_rotations, .read_only = true,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS, .origins = FROM(AWS_KMS) | FROM(EXTERNAL))},
+    {.name = "RotateKeyOnDemand", .action = "kms:RotateKeyOnDemand", PARAMS(key_id_rows, kms_params),
+     .resolve = resolve_key, .invoke = rotate_key_on_demand, .changes = true,
+     .trail_response = rotate_key_on_demand_trail,
+     KMS(.grant = GRANT_NONE, .rule = RULE_USE, .origins = FROM(AWS_KMS) | FROM(EXTERNAL))},
     // ---- aliases ----
     {.name = "CreateAlias", .action = "kms:CreateAlias", PARAMS(alias_target_rows, alias_params),
      .resolve = create_alias_resolve, .authorize = alias_authorize, .invoke = create_alias, .changes = true,

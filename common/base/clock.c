@@ -224,3 +224,9 @@ int64_t clock_real_wait_ns(const struct clock *c, int64_t at_ns)
     int64_t wait = to_ns((long double)left / (long double)s.scale);
     return wait < INT64_MAX ? wait + 1 : wait; // rounded up, so that the time has come when the wait is over
 }
+
+int64_t clock_days_after(int64_t from_ns, int64_t days)
+{
+    int64_t at;
+    return __builtin_mul_overflow(days, NS_PER_DAY, &at) || __builtin_add_overflow(from_ns, at, &at) ? INT64_MAX : at;
+}

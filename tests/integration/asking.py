@@ -11,7 +11,7 @@ import re
 
 import botocore.exceptions
 
-from daemons import ACCOUNT, PATIENCE, REGION, House
+from daemons import ACCOUNT, PATIENCE, REGION, House, until
 
 OTHER = "444455556666"  # the other account
 ALLOW_ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
@@ -118,6 +118,13 @@ def pages(operation, result, **parameters):
         if not answer["Truncated"]:
             return items
         marker = {"Marker": answer["NextMarker"]}
+
+
+def rotate(kms, key):
+    """An on-demand rotation, completed; the id of the new key material."""
+    kms.rotate_key_on_demand(KeyId=key)
+    until(lambda: "OnDemandRotationStartDate" not in kms.get_key_rotation_status(KeyId=key), "the rotation to complete")
+    return kms.describe_key(KeyId=key)["KeyMetadata"]["CurrentKeyMaterialId"]
 
 
 # ---- a service's calls ----

@@ -60,8 +60,9 @@ def test_its_sealed_material_is_wiped_from_the_disk(house, kms, key):
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         values = [bytes(v) for t in tables for row in db.execute(f'SELECT * FROM "{t}"') for v in row
                   if isinstance(v, bytes) and len(v) > 60]
-    # The sealed material is the only run of 40 bytes that is no text.
-    parts = {v[i:i + 40] for v in values for i in range(0, len(v) - 40) if sum(32 <= c < 127 for c in v[i:i + 40]) < 24}
+    # The sealed material is the only run of 40 bytes that is neither text nor numbers.
+    runs = {v[i:i + 40] for v in values for i in range(0, len(v) - 40)}
+    parts = {run for run in runs if sum(32 <= c < 127 for c in run) < 24 and run.count(0) < 8}
     assert parts and any(p in state.read_bytes() for p in parts)
     house.kmsd.start()
     house.kms().schedule_key_deletion(KeyId=key, PendingWindowInDays=7)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from asking import code, pages, refused
+from asking import code, pages, refused, rotate
 from daemons import ACCOUNT
 
 BOB = f"arn:aws:iam::{ACCOUNT}:user/bob"
@@ -19,14 +19,19 @@ def lists(house):
         kms.create_alias(AliasName=f"alias/paging-{i}", TargetKeyId=keys[0])
         kms.create_grant(KeyId=keys[0], GranteePrincipal=BOB, RetiringPrincipal=BOB, Operations=["Decrypt"])
         kms.tag_resource(KeyId=keys[0], Tags=[{"TagKey": f"k{i}", "TagValue": ""}])
+        rotate(kms, keys[0])
     return {"ListKeys": (kms.list_keys, "Keys", {}), "ListAliases": (kms.list_aliases, "Aliases", {}),
             "ListAliases of a key": (kms.list_aliases, "Aliases", {"KeyId": keys[0]}),
             "ListGrants": (kms.list_grants, "Grants", {"KeyId": keys[0]}),
             "ListRetirableGrants": (kms.list_retirable_grants, "Grants", {"RetiringPrincipal": BOB}),
-            "ListResourceTags": (kms.list_resource_tags, "Tags", {"KeyId": keys[0]})}
+            "ListResourceTags": (kms.list_resource_tags, "Tags", {"KeyId": keys[0]}),
+            "ListKeyRotations": (kms.list_key_rotations, "Rotations", {"KeyId": keys[0]}),
+            "ListKeyRotations of all": (kms.list_key_rotations, "Rotations",
+                                        {"KeyId": keys[0], "IncludeKeyMaterial": "ALL_KEY_MATERIAL"})}
 
 
-NAMES = ["ListKeys", "ListAliases", "ListAliases of a key", "ListGrants", "ListRetirableGrants", "ListResourceTags"]
+NAMES = ["ListKeys", "ListAliases", "ListAliases of a key", "ListGrants", "ListRetirableGrants", "ListResourceTags",
+         "ListKeyRotations", "ListKeyRotations of all"]
 
 
 @pytest.mark.parametrize("name", NAMES)

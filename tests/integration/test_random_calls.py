@@ -19,7 +19,8 @@ OPERATIONS = [
     "CreateAlias", "UpdateAlias", "DeleteAlias", "ListAliases", "GetKeyPolicy", "PutKeyPolicy", "ListKeyPolicies",
     "TagResource", "UntagResource", "ListResourceTags", "UpdateKeyDescription", "Encrypt", "Decrypt", "ReEncrypt",
     "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateRandom", "CreateGrant", "ListGrants",
-    "ListRetirableGrants", "RetireGrant", "RevokeGrant"]
+    "ListRetirableGrants", "RetireGrant", "RevokeGrant", "EnableKeyRotation", "DisableKeyRotation",
+    "GetKeyRotationStatus", "ListKeyRotations", "RotateKeyOnDemand"]
 LATER = {"CreateGrant": ["GranteeServicePrincipal", "RetiringServicePrincipal"],
          "ListRetirableGrants": ["RetiringServicePrincipal"], "ListGrants": ["GranteeServicePrincipal"]}
 ABSURD = [None, True, 0, -1, 1e308, 5.5, "", "x" * 300, "\0", "ü", "alias/", "arn:", f"arn:aws:kms:{REGION}:{ACCOUNT}:",
@@ -103,7 +104,7 @@ class Walk:
             return known
         return {
             "string": lambda: choice(shape.enum or ["one", "two", "three"]),
-            "blob": lambda: base64.b64encode(os.urandom(8)).decode(), "integer": lambda: choice([1, 7, 16, 30, 1000]),
+            "blob": lambda: base64.b64encode(os.urandom(8)).decode(), "integer": lambda: choice([1, 7, 16, 30, 90, 1000]),
             "boolean": lambda: r() < 0.3, "map": lambda: {f"k{i}": choice(["v", "w" * 400]) for i in range(int(r() * 4))},
             "list": lambda: [self.value("", shape.member) for _ in range(1 + int(r() * 3))],
             "structure": lambda: {n: self.value(n, s) for n, s in shape.members.items() if r() < 0.6}}[shape.type_name]()
@@ -122,7 +123,7 @@ def everything(house):
         found[account] = pages(kms.list_aliases, "Aliases")
         for key in pages(kms.list_keys, "Keys"):
             found[key["KeyArn"]] = [told(house, operation, {"KeyId": key["KeyId"]}, account) for operation in (
-                "DescribeKey", "ListGrants", "ListResourceTags", "GetKeyPolicy")]
+                "DescribeKey", "ListGrants", "ListResourceTags", "GetKeyPolicy", "GetKeyRotationStatus")]
     return found
 
 
@@ -147,6 +148,7 @@ def test_random_calls(house, seed):
             house.clock(advance=walk.random.choice([0, 1, 8]) * 86400)
     connection.close()
     assert len(fine) > 24, "the walk must get somewhere"
+    house.clock(advance=0)  # what was begun is completed
     before = everything(house)
     house.kmsd.kill()
     house.kmsd.start()

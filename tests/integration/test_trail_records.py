@@ -12,7 +12,7 @@ import subprocess
 import botocore
 import pytest
 
-from asking import ALLOW_ALL, ARNS, OTHER, PRINCIPALS, ROLE_ARNS, Raw, as_, code, method, opened, refused, service_client
+from asking import ALLOW_ALL, ARNS, OTHER, PRINCIPALS, ROLE_ARNS, Raw, as_, code, method, opened, refused, rotate, service_client
 from conftest import START, VIRTUAL
 from daemons import ACCOUNT, ROOT, program, until
 from tables import customer, definition, make_table, until_active, until_gone
@@ -138,6 +138,12 @@ class Told:
         self.asymmetric()
         self.grants(key, arn)
         self("DeleteAlias", AliasName="alias/trail")
+        self("EnableKeyRotation", KeyId=key)
+        self("EnableKeyRotation, with a period", KeyId=key, RotationPeriodInDays=180)
+        self("DisableKeyRotation", KeyId=arn)
+        self("GetKeyRotationStatus", KeyId=key)
+        self("ListKeyRotations", KeyId=key, IncludeKeyMaterial="ALL_KEY_MATERIAL")
+        self("RotateKeyOnDemand", KeyId=key2)
 
     def asymmetric(self):
         made = self("CreateKey, to sign", KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
@@ -301,6 +307,32 @@ def test_delete_key(house):
         "resources": [{"accountId": ACCOUNT, "type": "AWS::KMS::Key", "ARN": key}], "eventType": "AwsServiceEvent",
         "managementEvent": True, "recipientAccountId": ACCOUNT, "eventCategory": "Management"}
     assert json.dumps(got) == json.dumps(wanted)
+
+
+def test_rotate_key(house):
+    kms = as_(house, "alice")
+    key = kms.create_key()["KeyMetadata"]
+    kms.enable_key_rotation(KeyId=key["KeyId"], RotationPeriodInDays=90)
+    house.clock(advance=90 * 86400)
+    rotate(kms, key["KeyId"])
+    ids = [m["KeyMaterialId"] for m in kms.list_key_rotations(KeyId=key["KeyId"], IncludeKeyMaterial="ALL_KEY_MATERIAL")["Rotations"]]
+    events = [e for e in house.trail("RotateKey") if e["resources"][0]["ARN"] == key["Arn"]]
+    got = {e["serviceEventDetails"]["rotationType"]: e for e in events}
+    assert len(events) == 2
+    for kind, before, now in (("AUTOMATIC", ids[0], ids[1]), ("ON_DEMAND", ids[1], ids[2])):
+        event = got[kind]
+        assert re.fullmatch(UUID, event["eventID"])
+        wanted = {
+            "eventVersion": "1.11", "userIdentity": {"accountId": ACCOUNT, "invokedBy": "AWS Internal"},
+            "eventTime": event["eventTime"], "eventSource": "kms.amazonaws.com", "eventName": "RotateKey",
+            "awsRegion": "us-east-1", "sourceIPAddress": "AWS Internal", "userAgent": "AWS Internal",
+            "requestParameters": None, "responseElements": None, "eventID": event["eventID"], "readOnly": False,
+            "resources": [{"accountId": ACCOUNT, "type": "AWS::KMS::Key", "ARN": key["Arn"]}],
+            "eventType": "AwsServiceEvent", "managementEvent": True, "recipientAccountId": ACCOUNT,
+            "serviceEventDetails": {"rotationType": kind, "keyOrigin": "AWS_KMS", "previousKeyMaterialId": before,
+                                    "currentKeyMaterialId": now, "keyId": key["KeyId"]},
+            "eventCategory": "Management"}
+        assert json.dumps(event) == json.dumps(wanted)
 
 
 # ---- who called ----
@@ -571,7 +603,6 @@ def test_errors(house, kms, key):
         ("EnableKey", {"KeyId": "x" * 3000}, "ValidationException", {"keyId": "x" * 3000}, None),
         ("CreateKey", {"KeyUsage": "SIGN_VERIFY"}, "ValidationException", ..., None),
         ("RevokeGrant", {"KeyId": key, "GrantId": "0" * 64}, "NotFoundException", {"keyId": key, "grantId": "0" * 64}, [key]),
-        ("EnableKeyRotation", {"KeyId": key}, "UnsupportedOperationException", None, None),
     ]:
         got = record(house, failed(method(house.kms(parameter_validation=False), operation), **parameters))
         assert got["errorCode"] == error, operation

@@ -62,6 +62,15 @@ static void test_real_clock_refuses(void **state)
     clock_free(c);
 }
 
+static void test_days_after(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_days_after(7, 2), 2 * NS_PER_DAY + 7);
+    assert_int_equal(clock_days_after(INT64_MAX - NS_PER_DAY, 1), INT64_MAX);
+    assert_int_equal(clock_days_after(INT64_MAX - NS_PER_DAY + 1, 1), INT64_MAX);
+    assert_int_equal(clock_days_after(0, INT64_MAX), INT64_MAX);
+}
+
 // A scaled clock runs, never backward, and a change of scale makes no jump.
 static void test_scale(void **state)
 {
@@ -176,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_set_and_advance),
         cmocka_unit_test(test_generation_counts_changes_only),
         cmocka_unit_test(test_real_clock_refuses),
+        cmocka_unit_test(test_days_after),
         cmocka_unit_test(test_scale),
         cmocka_unit_test(test_enormous_scale_ends_at_the_limit),
         cmocka_unit_test(test_follow),
