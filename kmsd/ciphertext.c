@@ -1,4 +1,5 @@
-// Codec of ciphertext blobs, for op_crypto.c. Which key a backing key id belongs to is the keyring's business.
+// Codec of ciphertext blobs, for encryption.c and source.c. Which key a backing key id belongs to is the keyring's
+// business.
 #include "kmsd/ciphertext.h"
 
 #include <openssl/crypto.h>

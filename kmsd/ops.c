@@ -7,18 +7,22 @@
 #include "common/base/ids.h"
 #include "common/base/log.h"
 #include "kmsd/call_state.h"
+#include "kmsd/encryption.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/op_alias.h"
 #include "kmsd/op_create_key.h"
-#include "kmsd/op_crypto.h"
+#include "kmsd/op_data_key.h"
 #include "kmsd/op_decrypt.h"
+#include "kmsd/op_encrypt.h"
 #include "kmsd/op_grant.h"
 #include "kmsd/op_key.h"
 #include "kmsd/op_list_grants.h"
 #include "kmsd/op_mac.h"
 #include "kmsd/op_policy.h"
 #include "kmsd/op_public_key.h"
+#include "kmsd/op_random.h"
+#include "kmsd/op_re_encrypt.h"
 #include "kmsd/op_retire_grant.h"
 #include "kmsd/op_rotation.h"
 #include "kmsd/op_sign.h"
@@ -144,11 +148,11 @@ static const struct op ops[] = {
      KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
     // ---- cryptography ----
     {.name = "Encrypt", .action = "kms:Encrypt", PARAMS(encrypt_rows, encrypt_params),
-     .resolve = resolve_key, .invoke = encrypt, .read_only = true, .trail_additional = crypto_trail_material,
+     .resolve = resolve_key, .invoke = encrypt, .read_only = true, .trail_additional = encryption_trail_material,
      KMS(ANYWHERE, .grant = GRANT_ENCRYPT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "Decrypt", .action = "kms:Decrypt", PARAMS(decrypt_rows, decrypt_params),
      .resolve = decrypt_resolve, .authorize = decrypt_authorize, .invoke = decrypt, .read_only = true,
-     .trail_additional = crypto_trail_material,
+     .trail_additional = encryption_trail_material,
      KMS(ANYWHERE, .grant = GRANT_DECRYPT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "ReEncrypt", .action = "kms:ReEncrypt*", PARAMS(re_encrypt_rows, re_encrypt_params),
      .resolve = re_encrypt_resolve, .authorize = re_encrypt_authorize, .invoke = re_encrypt, .read_only = true,
@@ -156,12 +160,12 @@ static const struct op ops[] = {
      KMS(ANYWHERE, .grant = GRANT_RE_ENCRYPT_TO, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "GenerateDataKey", .action = "kms:GenerateDataKey", PARAMS(generate_data_key_rows, data_key_params),
      .resolve = generate_data_key_resolve, .invoke = generate_data_key, .read_only = true,
-     .trail_additional = crypto_trail_material,
+     .trail_additional = encryption_trail_material,
      KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "GenerateDataKeyWithoutPlaintext", .action = "kms:GenerateDataKeyWithoutPlaintext",
      PARAMS(generate_data_key_without_plaintext_rows, data_key_params),
      .resolve = generate_data_key_resolve, .invoke = generate_data_key_without_plaintext, .read_only = true,
-     .trail_additional = crypto_trail_material,
+     .trail_additional = encryption_trail_material,
      KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "GenerateRandom", .action = "kms:GenerateRandom", PARAMS(generate_random_rows, random_params),
      .invoke = generate_random, .read_only = true, .no_resources = true,

@@ -1,4 +1,4 @@
-// Step `resolve` of the key operations, and the pieces that other resolvers use (op_alias.c, op_crypto.c, op_grant.c).
+// Step `resolve` of the key operations, and the pieces that other resolvers use (op_alias.c, op_grant.c, source.c).
 #include "kmsd/resolve.h"
 
 #include <string.h>

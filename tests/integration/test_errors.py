@@ -159,7 +159,7 @@ def test_algorithms_of_other_keys(kms, key):
     blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
     expected = ("InvalidKeyUsageException", "Algorithm RSAES_OAEP_SHA_1 is incompatible with key spec SYMMETRIC_DEFAULT.")
     assert refused(kms.encrypt, KeyId=key, Plaintext=b"x", EncryptionAlgorithm="RSAES_OAEP_SHA_1") == expected
-    assert refused(kms.decrypt, CiphertextBlob=blob, EncryptionAlgorithm="RSAES_OAEP_SHA_1") == expected
+    assert refused(kms.decrypt, CiphertextBlob=blob, KeyId=key, EncryptionAlgorithm="RSAES_OAEP_SHA_1") == expected
 
 
 def test_plaintext_sizes(kms, key):

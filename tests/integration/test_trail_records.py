@@ -135,6 +135,7 @@ class Told:
         self("GenerateDataKey", KeyId="alias/trail", KeySpec="AES_256", EncryptionContext={"Department": "Engineering"})
         self("GenerateDataKeyWithoutPlaintext", KeyId=key, NumberOfBytes=64)
         self("GenerateRandom", NumberOfBytes=32)
+        self.rsa(key)
         self.asymmetric()
         self.grants(key, arn)
         self("DeleteAlias", AliasName="alias/trail")
@@ -144,6 +145,18 @@ class Told:
         self("GetKeyRotationStatus", KeyId=key)
         self("ListKeyRotations", KeyId=key, IncludeKeyMaterial="ALL_KEY_MATERIAL")
         self("RotateKeyOnDemand", KeyId=key2)
+
+    def rsa(self, key):
+        made = self.kms.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]
+        self.name_key("rsa", made)
+        rsa, arn, algorithm = made["KeyId"], made["Arn"], "RSAES_OAEP_SHA_256"
+        blob = self("Encrypt, RSA", KeyId=rsa, Plaintext=b"text", EncryptionAlgorithm=algorithm)["CiphertextBlob"]
+        self("Decrypt, RSA", CiphertextBlob=blob, KeyId=arn, EncryptionAlgorithm=algorithm)
+        source = {"SourceKeyId": rsa, "SourceEncryptionAlgorithm": algorithm}
+        moved = self("ReEncrypt, from RSA", CiphertextBlob=blob, **source, DestinationKeyId=key)["CiphertextBlob"]
+        self("ReEncrypt, to RSA", CiphertextBlob=moved, DestinationKeyId=arn, DestinationEncryptionAlgorithm="RSAES_OAEP_SHA_1")
+        self("ReEncrypt, RSA alone", CiphertextBlob=blob, **source, DestinationKeyId=rsa,
+             DestinationEncryptionAlgorithm="RSAES_OAEP_SHA_1")
 
     def asymmetric(self):
         made = self("CreateKey, to sign", KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]

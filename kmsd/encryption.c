@@ -1,0 +1,101 @@
+// The two ways of encrypting under a KMS key, behind one door for the operations (op_encrypt.c, op_data_key.c, …).
+#include "kmsd/encryption.h"
+
+#include "kmsd/ciphertext.h"
+#include "kmsd/crypto_pke.h"
+#include "kmsd/enc_context.h"
+#include "kmsd/faults.h"
+#include "kmsd/limits.h"
+
+#define SYMMETRIC "SYMMETRIC_DEFAULT"
+
+const char *const encryption_algorithms[] = {"RSAES_OAEP_SHA_256", "RSAES_OAEP_SHA_1", SYMMETRIC, "SM2PKE", NULL};
+
+bool encryption_is_symmetric(struct span algorithm)
+{
+    return !algorithm.p || span_is(algorithm, SYMMETRIC);
+}
+
+static const struct fault *canonical(struct call *call, const struct str_map *context, struct span *out)
+{
+    struct buf b;
+    buf_init(&b, 256 * 1024);
+    bool ok = enc_context_canonical(context, &b);
+    struct span text = buf_span(&b);
+    if (ok)
+        *out = (struct span){arena_strndup(&call->arena, text.p, text.n), text.n};
+    buf_done(&b);
+    return ok ? NULL
+              : call_fault(call, &fault_validation, "The encryption context is longer than %d bytes.",
+                           KMS_CONTEXT_BYTES_MAX);
+}
+
+const struct fault *encryption_prepare(struct call *call, const struct key *key, struct span algorithm,
+                                       const struct str_map *context, struct encryption *out)
+{
+    *out = (struct encryption){.key = key};
+    if (!algorithm.p)
+        algorithm = SPAN(SYMMETRIC);
+    for (const char *const *a = key->spec->algorithms[USAGE_ENCRYPT_DECRYPT]; *a; a++)
+        if (span_is(algorithm, *a))
+            out->algorithm = *a;
+    if (!out->algorithm)
+        return call_fault(call, &fault_invalid_key_usage, "Algorithm %.*s is incompatible with key spec %s.",
+                          (int)algorithm.n, algorithm.p, key->spec->name);
+    if (key->spec->symmetric)
+        return canonical(call, context, &out->context);
+    if (context->n)
+        return call_fault(call, &fault_validation,
+                          "EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.");
+    return NULL;
+}
+
+const struct fault *encryption_fits(struct call *call, const struct encryption *e, size_t n)
+{
+    const struct key_spec *spec = e->key->spec;
+    size_t max = spec->symmetric ? KMS_PLAINTEXT_MAX : pke_plaintext_max(pke_algorithm_find(e->algorithm), spec->bits);
+    if (n <= max)
+        return NULL;
+    return call_fault(call, &fault_validation,
+                      "Algorithm %s and key spec %s cannot encrypt data larger than %zu bytes.", e->algorithm,
+                      spec->name, max);
+}
+
+static bool seal_asymmetric(const struct encryption *e, struct span plaintext, unsigned char *out, size_t *n)
+{
+    EVP_PKEY *pkey = material_pkey(key_current(e->key));
+    return pkey && pke_encrypt(pke_algorithm_find(e->algorithm), pkey, plaintext, out, n);
+}
+
+const struct fault *encryption_seal(struct call *call, const struct encryption *e, struct span plaintext,
+                                    const char *member)
+{
+    const struct key_material *m = key_current(e->key);
+    size_t n = e->key->spec->symmetric ? ciphertext_size(plaintext.n) : PKE_CIPHERTEXT_MAX;
+    unsigned char *blob = arena_alloc(&call->arena, n);
+    if (e->key->spec->symmetric)
+        ciphertext_seal(m->backing_id, m->bytes.p, e->context, plaintext, blob);
+    else if (!seal_asymmetric(e, plaintext, blob, &n))
+        return &fault_internal;
+    json_key(&call->out, member);
+    json_base64(&call->out, (struct span){(char *)blob, n});
+    return NULL;
+}
+
+bool encryption_trail_material(struct json_write *w, struct call *call)
+{
+    const struct key_material *m = call->subject2;
+    if (call->fault || !m)
+        return false;
+    if (w) {
+        json_obj_begin(w);
+        json_kcstr(w, "keyMaterialId", m->material_id);
+        json_obj_end(w);
+    }
+    return true;
+}
+
+const struct fault *encryption_no_recipient(struct call *call, const json_t *recipient)
+{
+    return recipient ? call_fault(call, &fault_unsupported, "Recipient is not supported yet.") : NULL;
+}

@@ -1,0 +1,88 @@
+// GenerateDataKey and GenerateDataKeyWithoutPlaintext. Pairs of keys are op_data_key_pair.c's.
+#include "kmsd/op_data_key.h"
+
+#include "common/base/rng.h"
+#include "kmsd/encryption.h"
+#include "kmsd/faults.h"
+#include "kmsd/permit.h"
+#include "kmsd/resolve.h"
+
+static const char *const data_key_specs[] = {"AES_256", "AES_128", NULL};
+
+#define DATA_KEY_ROWS                                                                                                  \
+    ROW_KEY_ID, ROW_CONTEXT,                                                                                           \
+        {.name = "NumberOfBytes",                                                                                      \
+         .type = PARAM_INTEGER,                                                                                        \
+         .offset = PARAM_AT(data_key_params, bytes),                                                                   \
+         .min = 1,                                                                                                     \
+         .max = KMS_RANDOM_MAX},                                                                                       \
+        {.name = "KeySpec",                                                                                            \
+         .type = PARAM_STRING,                                                                                         \
+         .offset = PARAM_AT(data_key_params, spec),                                                                    \
+         .choices = data_key_specs},                                                                                   \
+        ROW_GRANT_TOKENS, ROW_DRY_RUN
+
+const struct param generate_data_key_rows[] = {
+    DATA_KEY_ROWS,
+    {.name = "Recipient", .type = PARAM_JSON, .offset = PARAM_AT(data_key_params, recipient), .trail = PARAM_HIDDEN},
+    {NULL},
+};
+const struct param generate_data_key_without_plaintext_rows[] = {DATA_KEY_ROWS, {NULL}};
+
+static const struct fault *data_key_size(struct call *call, size_t *n)
+{
+    const struct data_key_params *p = call->params;
+    if (p->bytes.set == (p->spec.p != NULL))
+        return call_fault(call, &fault_validation, "Please specify either number of bytes or key spec.");
+    *n = p->bytes.set ? (size_t)p->bytes.v : span_is(p->spec, "AES_256") ? 32 : 16;
+    return NULL;
+}
+
+const struct fault *generate_data_key_resolve(struct call *call)
+{
+    size_t n;
+    const struct data_key_params *p = call->params;
+    const struct fault *fault = data_key_size(call, &n);
+    if (!fault)
+        fault = encryption_no_recipient(call, p->recipient);
+    return fault ? fault : resolve_key(call);
+}
+
+static const struct fault *make_data_key(struct call *call, bool with_plaintext)
+{
+    const struct data_key_params *p = call->params;
+    const struct key *key = call->subject;
+    struct json_write *w = &call->out;
+    struct encryption e;
+    size_t n = 0;
+    const struct fault *fault = key->spec->symmetric ? data_key_size(call, &n) : &fault_asymmetric_data_key;
+    if (!fault)
+        fault = encryption_prepare(call, key, (struct span){NULL, 0}, &p->common.context, &e);
+    if (!fault)
+        fault = permit_dry_run(call);
+    if (fault)
+        return fault;
+    struct span plaintext = {call_secret_alloc(call, n), n};
+    rng_secret((void *)(uintptr_t)plaintext.p, n);
+    json_obj_begin(w);
+    fault = encryption_seal(call, &e, plaintext, "CiphertextBlob");
+    json_kcstr(w, "KeyId", key->arn);
+    json_kcstr(w, "KeyMaterialId", key_current(key)->material_id);
+    if (with_plaintext) {
+        json_key(w, "Plaintext");
+        json_base64(w, plaintext);
+    }
+    json_obj_end(w);
+    call->subject2 = key_current(key);
+    return fault;
+}
+
+const struct fault *generate_data_key(struct call *call)
+{
+    return make_data_key(call, true);
+}
+
+const struct fault *generate_data_key_without_plaintext(struct call *call)
+{
+    return make_data_key(call, false);
+}

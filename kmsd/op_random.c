@@ -1,0 +1,43 @@
+// GenerateRandom.
+#include "kmsd/op_random.h"
+
+#include "common/base/rng.h"
+#include "kmsd/encryption.h"
+#include "kmsd/faults.h"
+
+const struct param generate_random_rows[] = {
+    {.name = "NumberOfBytes",
+     .type = PARAM_INTEGER,
+     .offset = PARAM_AT(random_params, bytes),
+     .trail = PARAM_HIDDEN,
+     .min = 1,
+     .max = KMS_RANDOM_MAX},
+    {.name = "CustomKeyStoreId",
+     .type = PARAM_STRING,
+     .offset = PARAM_AT(random_params, custom_key_store_id),
+     .min = 1,
+     .max = 64},
+    {.name = "Recipient", .type = PARAM_JSON, .offset = PARAM_AT(random_params, recipient), .trail = PARAM_HIDDEN},
+    {NULL},
+};
+
+const struct fault *generate_random(struct call *call)
+{
+    const struct random_params *p = call->params;
+    struct json_write *w = &call->out;
+    if (!p->bytes.set)
+        return call_fault(call, &fault_validation, "NumberOfBytes is required.");
+    if (p->custom_key_store_id.p)
+        return call_fault(call, &fault_unsupported, "Custom key stores are not supported yet.");
+    const struct fault *fault = encryption_no_recipient(call, p->recipient);
+    if (fault)
+        return fault;
+    size_t n = (size_t)p->bytes.v;
+    void *bytes = call_secret_alloc(call, n);
+    rng_secret(bytes, n);
+    json_obj_begin(w);
+    json_key(w, "Plaintext");
+    json_base64(w, (struct span){bytes, n});
+    json_obj_end(w);
+    return NULL;
+}
