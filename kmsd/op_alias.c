@@ -8,6 +8,7 @@
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/list_page.h"
+#include "kmsd/managed_key.h"
 #include "kmsd/ops.h"
 #include "kmsd/permit.h"
 #include "kmsd/resolve.h"
@@ -199,6 +200,17 @@ static void write_entry(struct json_write *w, const struct alias *a)
     json_obj_end(w);
 }
 
+// A predefined alias: AWS says nothing of dates either.
+static void write_predefined(struct json_write *w, struct call *call, const char *name)
+{
+    char arn[KMS_ARN_SIZE];
+    json_obj_begin(w);
+    if (arn_write(arn, span_of(call->region), call->account, span_of(name)))
+        json_kcstr(w, "AliasArn", arn);
+    json_kcstr(w, "AliasName", name);
+    json_obj_end(w);
+}
+
 const struct fault *list_aliases(struct call *call)
 {
     static const struct realm empty;
@@ -211,15 +223,29 @@ const struct fault *list_aliases(struct call *call)
     const struct realm *realm = keyring_realm(kmsd_of(call)->keyring, call->account, call->region);
     realm = realm ? realm : &empty;
     const struct ptr_vec *list = key ? &key->aliases : &realm->aliases;
-    size_t at = key ? key_alias_after(key, page.after) : realm_alias_after(realm, page.after), end = at;
+    size_t at = key ? key_alias_after(key, page.after) : realm_alias_after(realm, page.after), shown = 0;
+    struct span last = page.after;
+    bool more = false;
     json_obj_begin(w);
     json_key(w, "Aliases");
     json_arr_begin(w);
-    for (; end < list->n && end - at < page.limit; end++)
-        write_entry(w, list->v[end]);
+    for (;; shown++) {
+        const struct alias *a = at < list->n ? list->v[at] : NULL;
+        const char *predefined = key ? NULL : managed_key_predefined_after(last);
+        more = (a || predefined) && shown == page.limit;
+        if (more || (!a && !predefined))
+            break;
+        if (a && (!predefined || strcmp(a->name, predefined) <= 0)) {
+            write_entry(w, a);
+            last = span_of(a->name);
+            at++;
+        } else {
+            write_predefined(w, call, predefined);
+            last = span_of(predefined);
+        }
+    }
     json_arr_end(w);
-    struct span last = end > at ? span_of(((const struct alias *)list->v[end - 1])->name) : page.after;
-    list_end(call, &page, end < list->n, last);
+    list_end(call, &page, more, last);
     json_obj_end(w);
     return NULL;
 }

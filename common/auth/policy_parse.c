@@ -253,12 +253,15 @@ static bool read_effect(struct parse *x, const json_t *value, struct policy_stat
     return true;
 }
 
+// Only identity policies ask for Sids of their own; AWS's key policy for Secrets Manager has one twice.
 static bool read_sid(struct parse *x, const json_t *value, struct policy_statement *s,
                      const struct policy_statement *before)
 {
     if (!json_is_string(value) || memchr(json_string_value(value), '\0', json_string_length(value)))
         return refuse_statement(x, "Sid must be a text");
     s->sid = keep(x, json_span(value)).p;
+    if (x->policy->kind != POLICY_IDENTITY)
+        return true;
     for (const struct policy_statement *other = before; other < s; other++)
         if (other->sid && *s->sid && strcmp(other->sid, s->sid) == 0)
             return refuse(x, "Statement[%zu]: the Sid %.*s is used twice", x->statement, shown(s->sid), s->sid);

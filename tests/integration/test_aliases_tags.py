@@ -91,7 +91,7 @@ def test_fifty_aliases_a_key(kms, key, name):
 def test_aliases_of_another_region_and_account(house, kms, key, name):
     kms.create_alias(AliasName=name, TargetKeyId=key)
     for other in (house.kms("444455556666"), house.kms(region="eu-west-1")):
-        assert other.list_aliases()["Aliases"] == []
+        assert name not in [a["AliasName"] for a in pages(other.list_aliases, "Aliases")]
         mine = other.create_key()["KeyMetadata"]["KeyId"]
         other.create_alias(AliasName=name, TargetKeyId=mine)
         assert other.describe_key(KeyId=name)["KeyMetadata"]["KeyId"] == mine
@@ -110,7 +110,7 @@ def test_aliases_survive_a_restart(make_house):
     before = kms.list_aliases()["Aliases"]
     house.kmsd.restart()
     assert house.kms().list_aliases()["Aliases"] == before
-    assert [(x["AliasName"], x["TargetKeyId"]) for x in before] == [("alias/one", a), ("alias/two", b)]
+    assert [(x["AliasName"], x["TargetKeyId"]) for x in before if "TargetKeyId" in x] == [("alias/one", a), ("alias/two", b)]
 
 
 # ---- tags ----

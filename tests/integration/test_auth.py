@@ -338,7 +338,7 @@ def test_accounts_and_regions_are_apart(house):
     for (account, region), key in seen.items():
         kms = house.kms(account, region=region)
         assert [k["KeyId"] for k in kms.list_keys()["Keys"]] == [key]
-        assert [a["TargetKeyId"] for a in kms.list_aliases()["Aliases"]] == [key]
+        assert [a["TargetKeyId"] for a in kms.list_aliases()["Aliases"] if "TargetKeyId" in a] == [key]
         for other, foreign in seen.items():
             if other != (account, region):
                 assert code(kms.describe_key, KeyId=foreign) == "NotFoundException"

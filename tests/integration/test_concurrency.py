@@ -46,7 +46,7 @@ def test_keys_made_at_once_are_all_there(house):
     ids = {k["KeyId"] for k in itertools.chain(*made)}
     assert len(ids) == 10 * THREADS
     assert {k["KeyId"] for k in pages(kms.list_keys, "Keys", Limit=7)} == ids
-    assert len(pages(kms.list_aliases, "Aliases", Limit=7)) == 10 * THREADS
+    assert len([a for a in pages(kms.list_aliases, "Aliases", Limit=7) if "TargetKeyId" in a]) == 10 * THREADS
 
 
 def test_one_alias_is_made_once(house):

@@ -36,7 +36,7 @@ def test_a_key_goes_on_its_day(house, kms, key, days):
     house.clock(advance=1)
     assert exists(kms, key) is None
     assert [k["KeyId"] for k in kms.list_keys()["Keys"]] == []
-    assert kms.list_aliases()["Aliases"] == [], "its aliases go with it"
+    assert not any("TargetKeyId" in a for a in kms.list_aliases()["Aliases"]), "its aliases go with it"
     assert kms.list_retirable_grants(RetiringPrincipal=BOB)["Grants"] == [], "and its grants"
     assert code(kms.decrypt, CiphertextBlob=blob) in ("AccessDeniedException", "InvalidCiphertextException")
     assert code(kms.decrypt, CiphertextBlob=blob, KeyId=key) == "NotFoundException"

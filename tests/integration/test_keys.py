@@ -257,7 +257,7 @@ def test_aws_managed_key_is_made_on_first_use(house):
     assert "DynamoDB" in m["Description"]
     assert kms.describe_key(KeyId="alias/aws/dynamodb")["KeyMetadata"] == m
     assert [k["KeyId"] for k in pages(kms.list_keys, "Keys")] == [m["KeyId"]]
-    assert [a["AliasName"] for a in kms.list_aliases()["Aliases"]] == ["alias/aws/dynamodb"]
+    assert [a["AliasName"] for a in kms.list_aliases()["Aliases"] if "TargetKeyId" in a] == ["alias/aws/dynamodb"]
 
 
 @pytest.mark.parametrize("operation", ["ImportKeyMaterial", "ReplicateKey", "CreateCustomKeyStore"])

@@ -390,7 +390,6 @@ REFUSED = {
     "bool": policy(allow(ROOT_ARN, Condition={"Bool": {"kms:GrantIsForAWSResource": "yes"}})),
     "variable": policy(allow(ROOT_ARN, Resource="arn:aws:kms:*:*:key/${aws:username}")),
     "condition": policy(allow(ROOT_ARN, Condition=[])), "sid": policy(allow(ROOT_ARN, Sid=5)),
-    "sids": policy(allow(ROOT_ARN, Sid="a"), deny(BOB, "kms:*", Sid="a")),
     "document": '{"Version": "2012-10-17", "More": 1, "Statement": []}',
 }
 
