@@ -24,7 +24,7 @@ void background_drain(struct ddbd *d, int64_t limit_ns)
     d->ending = true;
     struct event_base *base = loop_base(d->daemon->loop);
     int64_t until = clock_monotonic_ns() + limit_ns;
-    event_base_loop(base, EVLOOP_NONBLOCK); // what the workers posted last
+    event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK); // what the workers posted last
     trail_ship_now(d->ship);
     while ((background_busy(d) || trail_ship_busy(d->ship)) && clock_monotonic_ns() < until) {
         struct timeval tv = {0, 5000};

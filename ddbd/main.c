@@ -222,7 +222,7 @@ static void stop(struct daemon *daemon)
     char why[256];
     background_drain(d, END_LIMIT_NS);
     kms_client_end(d->kms);
-    event_base_loop(loop_base(daemon->loop), EVLOOP_NONBLOCK);
+    event_base_loop(loop_base(daemon->loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
     kms_client_free(d->kms);
     trail_ship_free(d->ship);
     key_check_free(d->check);

@@ -15,11 +15,14 @@ struct work {
     unsigned failures;
     bool asking;  // KMS
     bool waiting; // for a retry
+    bool queued;  // for its turn
 };
 
 struct sse_work {
     struct ddbd *ddbd;
-    struct work *first;
+    struct work *first; // newest first
+    struct event *turn; // takes the next one that is queued
+    size_t queued_n;
 };
 
 // sse_work.c: goes on with the table, whatever its record says is next. The work may be freed.

@@ -32,6 +32,7 @@ static void work_free(struct work *w)
     while (*at != w)
         at = &(*at)->next;
     *at = w->next;
+    w->home->queued_n -= w->queued;
     table_info_unref(w->table);
     secret_done(&w->old_key);
     free(w->grant_token);
@@ -66,6 +67,34 @@ static struct work *work_of(struct sse_work *home, const struct table_info *t)
     w->next = home->first;
     home->first = w;
     return w;
+}
+
+// A table's file takes the disk's time. One table a turn of the loop: signals, the trail and the clock come in between,
+// however many tables there are.
+static void enqueue(struct work *w)
+{
+    struct timeval now = {0, 0};
+    w->home->queued_n += !w->queued;
+    w->queued = true;
+    event_add(w->home->turn, &now);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct sse_work *home = arg;
+    struct work *oldest = NULL;
+    for (struct work *w = home->first; w; w = w->next)
+        oldest = w->queued ? w : oldest;
+    if (!oldest)
+        return;
+    oldest->queued = false;
+    home->queued_n--;
+    work_step(oldest);
+    struct timeval now = {0, 0};
+    if (home->queued_n)
+        event_add(home->turn, &now);
 }
 
 void work_retry_later(struct work *w)
@@ -124,6 +153,9 @@ struct sse_work *sse_work_new(struct ddbd *d)
     if (!s)
         abort();
     s->ddbd = d;
+    s->turn = event_new(loop_base(d->daemon->loop), -1, 0, on_turn, s);
+    if (!s->turn)
+        abort();
     return s;
 }
 
@@ -133,6 +165,7 @@ void sse_work_free(struct sse_work *s)
         return;
     while (s->first)
         work_free(s->first);
+    event_free(s->turn);
     free(s);
 }
 
@@ -157,7 +190,7 @@ static void on_kick(void *arg)
     }
     table_info_unref(k->table);
     free(k);
-    work_step(w);
+    enqueue(w);
 }
 
 void sse_work_kick(struct sse_work *s, const struct table_info *t, struct sse_call *made)

@@ -16,7 +16,7 @@ import pytest
 
 from asking import pages
 from conftest import VIRTUAL
-from daemons import ACCOUNT, PATIENCE, Daemon, until
+from daemons import ACCOUNT, PATIENCE, Daemon, in_threads, until
 from tables import MANAGED, OWNED, definition, describe, get, make_table, put, until_active
 
 
@@ -263,6 +263,49 @@ def test_a_table_whose_making_was_interrupted(make_house):
         house.ddbd.start()
         until_active(house.dynamodb(), name)
         put(house.dynamodb(), name, "a", x="1")
+
+
+def made_faster_than_they_become_active(house, n):
+    """CreateTable's request ids; their files are still to be made when the last one is answered."""
+    ids = []
+
+    def create(i):
+        client = house.dynamodb()
+        for m in range(n // 4):
+            ids.append(request_id(client.create_table(**definition(f"table-{i}-{m}", SSESpecification=OWNED))))
+    in_threads(4, create)
+    return ids
+
+
+@pytest.mark.parametrize("ending", ["terminate", "kill"])
+def test_many_tables_to_make(make_house, ending):
+    """Many tables wait for their files over an end and a start; each becomes ACTIVE, each is in the trail once."""
+    house = make_house()
+    ids = made_faster_than_they_become_active(house, 100)
+    getattr(house.ddbd, ending)()
+    house.ddbd.start()
+    ids += [request_id(house.dynamodb().list_tables()) for _ in range(3)]
+    client = house.dynamodb()
+    for page in client.get_paginator("list_tables").paginate():
+        for name in page["TableNames"]:
+            until_active(client, name)
+    assert house.ddbd.terminate() == 0 and house.kmsd.terminate() == 0
+    check_trail(house, ids)
+    assert len(house.pick("CreateTable")) == 100
+
+
+@pytest.mark.measured
+def test_the_end_comes_before_many_tables_are_made(make_house):
+    """Their files are the disk's work, one after the other; nobody waits for all of them: not a signal, not the trail."""
+    house = make_house()
+    ids = made_faster_than_they_become_active(house, 800)
+    house.ddbd.kill()
+    house.ddbd.start()
+    began = time.monotonic()
+    assert house.ddbd.terminate() == 0
+    assert time.monotonic() - began < 2
+    assert house.kmsd.terminate() == 0
+    check_trail(house, ids)
 
 
 # ---- the end while the other one hangs ----
