@@ -363,9 +363,18 @@ static void end(struct running *r, bool started)
         worker_free(d->workers[i]);
 }
 
+// Another signal does not cut an end short: from here on nobody handles it, and its default would be death.
+static void block_signals(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
 static void release(struct running *r)
 {
     struct daemon *d = &r->d;
+    block_signals();
     free(d->workers);
     free(r->threads);
     for (size_t i = 0; i < 3; i++)
