@@ -106,7 +106,8 @@ static struct clock *clock_new(struct setting s)
     struct clock *c = calloc(1, sizeof *c);
     if (!c || pthread_mutex_init(&c->writers, NULL) != 0)
         abort();
-    s.generation = 1;
+    // Beyond all that an earlier process of this daemon had: a follower that still has one of those is not up to date.
+    s.generation = (uint64_t)(clock_real_ns() / 1000);
     store(c, s);
     return c;
 }

@@ -15,7 +15,7 @@ struct clock_state {
     bool is_virtual;
     int64_t now_ns;
     double scale;        // virtual seconds per real second; 1 for a real clock, 0 stands still
-    uint64_t generation; // starts at 1, grows with every change
+    uint64_t generation; // grows with every change, and from one process to the next
 };
 
 struct clock *clock_new_real(void);

@@ -256,8 +256,10 @@ def test_restarts(make_house):
     house.clock(advance=1000)
     house.ddbd.start()
     assert ddbd_now(house.dynamodb()) == after(2000)
+    generation = house.clock()["generation"]
     house.kmsd.restart()
     assert house.clock()["now"] == START
+    assert house.clock()["generation"] > generation  # ddbd knows that it has not this one yet
     until(lambda: ddbd_now(house.dynamodb()) == at(START), "ddbd to follow")
     house.clock(advance=5)
     assert ddbd_now(house.dynamodb()) == after(5)
