@@ -152,7 +152,8 @@ struct race {
     atomic_bool stop;
 };
 
-// The writer keeps the time at 1000 for each generation since the first: a reader that saw half a change would see another sum.
+// The writer keeps the time at 1000 for each generation since the first: a reader that saw half a change would see
+// another sum.
 static void *read_all_the_time(void *arg)
 {
     struct race *r = arg;
