@@ -80,15 +80,22 @@ static bool rotate_on_demand(struct kmsd *kmsd, struct key *key)
     return true;
 }
 
+static bool rotate_on_date(struct kmsd *kmsd, struct key *key)
+{
+    if (!rotate(kmsd, key, ROTATION_AUTOMATIC, key->next_rotation_ns))
+        return false;
+    key->next_rotation_ns = clock_days_after(key->next_rotation_ns, key->rotation_days);
+    return true;
+}
+
 static bool rotate_all_due(struct kmsd *kmsd, struct key *key, int64_t now_ns)
 {
-    bool ok = !key->on_demand_ns || rotate_on_demand(kmsd, key);
-    while (ok && rotation_due(key) <= now_ns) {
-        ok = rotate(kmsd, key, ROTATION_AUTOMATIC, key->next_rotation_ns);
-        if (ok)
-            key->next_rotation_ns = clock_days_after(key->next_rotation_ns, key->rotation_days);
-    }
-    keyring_save_key(kmsd->keyring, key);
+    size_t done = 0;
+    bool ok = true;
+    for (; ok && rotation_due(key) <= now_ns; done += ok)
+        ok = key->on_demand_ns ? rotate_on_demand(kmsd, key) : rotate_on_date(kmsd, key);
+    if (done > 0)
+        keyring_save_key(kmsd->keyring, key);
     return ok;
 }
 

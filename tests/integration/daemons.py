@@ -4,12 +4,14 @@ The programs are those that KMSD_BIN and DDBD_BIN name, else build/kmsd/kmsd and
 the test's own. Nothing here sleeps to wait for time to pass: `until()` polls a condition, and time that a test needs is
 the virtual clock's.
 """
+import contextlib
 import gzip
 import http.client
 import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -123,6 +125,19 @@ class Daemon:
 
     def connection(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+
+
+UNLIMITED = resource.RLIM_INFINITY
+
+
+@contextlib.contextmanager
+def file_size_limit(daemon, limit):
+    """No room on the disk: no file of the daemon may grow beyond so many bytes."""
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (limit, UNLIMITED))
+    try:
+        yield
+    finally:
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
 
 
 class House:

@@ -7,19 +7,9 @@ import botocore.exceptions
 import pytest
 
 from conftest import VIRTUAL
-from daemons import ACCOUNT
+from daemons import ACCOUNT, UNLIMITED, file_size_limit
 from tables import MANAGED, definition, describe, get, make_table, put, refused
 
-UNLIMITED = resource.RLIM_INFINITY
-
-
-@contextlib.contextmanager
-def file_size_limit(daemon, limit):
-    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (limit, UNLIMITED))
-    try:
-        yield
-    finally:
-        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
 
 
 def test_a_table_that_cannot_grow(make_house):

@@ -7,7 +7,7 @@ import pytest
 
 from asking import ARNS, PRINCIPALS, allowed, as_, code, members, pages, refused, rotate, unchecked
 from conftest import START
-from daemons import until
+from daemons import file_size_limit, until
 
 DAY = 86400
 ALL = "ALL_KEY_MATERIAL"
@@ -305,6 +305,19 @@ def test_dates_that_passed_while_kmsd_was_away(house, kms, key):
     house.kmsd.start()
     until(lambda: dates(house.kms(), key) == [days(90 * i) for i in range(1, 5)], "the rotations")
     assert trail_tells_what_is(house, house.kms(), key)
+
+
+def test_a_rotation_that_cannot_be_recorded_is_put_off(house, kms, key):
+    kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+    before = current(kms, key)
+    with file_size_limit(house.kmsd, 1000):
+        house.clock(advance=90 * DAY)
+    assert current(kms, key) == before and status(kms, key)["NextRotationDate"] == days(90)
+    assert code(kms.rotate_key_on_demand, KeyId=key) == "ConflictException"
+    house.clock(advance=60)
+    assert dates(kms, key) == [days(90)] and current(kms, key) != before
+    assert "key rotation of" in house.kmsd.log_text()
+    assert trail_tells_what_is(house, kms, key)
 
 
 # ---- AWS managed keys ----
