@@ -8,6 +8,7 @@ import pytest
 from asking import ARNS, PRINCIPALS, allowed, as_, code, members, pages, refused, rotate, unchecked
 from conftest import START
 from daemons import file_size_limit, until
+from tables import MANAGED, get, make_table, put
 
 DAY = 86400
 ALL = "ALL_KEY_MATERIAL"
@@ -329,6 +330,21 @@ def test_aws_managed_keys_rotate_yearly(house, kms):
     assert dates(kms, key) == [days(365), days(730)]
     for call in (kms.enable_key_rotation, kms.disable_key_rotation, kms.rotate_key_on_demand):
         assert code(call, KeyId=key) == "AccessDeniedException"
+
+
+def test_tables_outlive_the_rotation_of_their_key(make_house):
+    house = make_house()
+    kms, dynamodb = house.kms(), house.dynamodb()
+    table = make_table(dynamodb, sse=MANAGED)
+    put(dynamodb, table, "a", x="old")
+    house.clock(advance=366 * DAY)
+    key = kms.describe_key(KeyId="alias/aws/dynamodb")["KeyMetadata"]["KeyId"]
+    assert dates(kms, key) == [days(365)]
+    assert get(dynamodb, table, "a") == {"x": "old"}
+    put(dynamodb, table, "b", x="new")
+    house.ddbd.restart()
+    dynamodb = house.dynamodb()
+    assert get(dynamodb, table, "a") == {"x": "old"} and get(dynamodb, table, "b") == {"x": "new"}
 
 
 # ---- what is refused ----
