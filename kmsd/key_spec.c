@@ -2,7 +2,9 @@
 #include "kmsd/key_spec.h"
 
 #include <stddef.h>
+#include <string.h>
 
+#include "common/auth/region.h"
 #include "kmsd/key_type.h"
 
 const char *const key_usage_names[KEY_USAGES + 1] = {
@@ -114,6 +116,11 @@ const struct key_spec *key_spec_find(struct span name)
         if (span_is(name, s->name))
             return s;
     return NULL;
+}
+
+bool key_spec_in_region(const struct key_spec *spec, const char *region)
+{
+    return !spec->china_only || strcmp(region_partition(span_of(region)), "aws-cn") == 0;
 }
 
 static bool find_name(const char *const *names, struct span name, int *out)

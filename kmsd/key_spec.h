@@ -53,6 +53,7 @@ extern const struct key_spec key_specs[];    // ended by a NULL name
 extern const char *const key_spec_choices[]; // as AWS's validation message lists them
 extern const char *const key_usage_choices[];
 const struct key_spec *key_spec_find(struct span name); // NULL: no such spec
+bool key_spec_in_region(const struct key_spec *spec, const char *region);
 bool key_usage_find(struct span name, enum key_usage *out);
 // The operations that grants on keys of this kind can name.
 uint32_t key_spec_grants(const struct key_spec *spec, enum key_usage usage);

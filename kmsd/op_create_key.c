@@ -80,11 +80,6 @@ static struct span spec_name(const struct create_key_params *p)
     return p->customer_master_key_spec.p ? p->customer_master_key_spec : SPAN("SYMMETRIC_DEFAULT");
 }
 
-static bool region_in_china(const char *region)
-{
-    return strcmp(region_partition(span_of(region)), "aws-cn") == 0;
-}
-
 static const struct fault *check_spec(struct call *call, struct create_key_params *p)
 {
     if (p->key_spec.p && p->customer_master_key_spec.p && !span_eq(p->key_spec, p->customer_master_key_spec))
@@ -95,7 +90,7 @@ static const struct fault *check_spec(struct call *call, struct create_key_param
     enum key_usage usage = USAGE_ENCRYPT_DECRYPT;
     if (!spec)
         return &fault_internal;
-    if (spec->china_only && !region_in_china(call->region))
+    if (!key_spec_in_region(spec, call->region))
         return call_fault(call, &fault_unsupported, "KeySpec %s is not supported in this Region", spec->name);
     if (p->key_usage.p)
         key_usage_find(p->key_usage, &usage);

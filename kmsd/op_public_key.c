@@ -5,8 +5,6 @@
 #include "kmsd/key.h"
 #include "kmsd/key_type.h"
 
-#define PUBLIC_KEY_MAX 8192 // of the model's PublicKeyType
-
 const struct param get_public_key_rows[] = {ROW_KEY_ID, ROW_GRANT_TOKENS, {NULL}};
 
 const struct fault *get_public_key(struct call *call)
@@ -17,7 +15,7 @@ const struct fault *get_public_key(struct call *call)
     if (!key->spec->type->asymmetric)
         return &fault_unsupported;
     EVP_PKEY *pkey = material_pkey(key_current(key));
-    buf_init(&der, PUBLIC_KEY_MAX);
+    buf_init(&der, KMS_PUBLIC_KEY_MAX);
     if (!pkey || !key_type_public(pkey, &der)) {
         buf_done(&der);
         return &fault_internal;

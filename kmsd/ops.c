@@ -13,6 +13,7 @@
 #include "kmsd/op_alias.h"
 #include "kmsd/op_create_key.h"
 #include "kmsd/op_data_key.h"
+#include "kmsd/op_data_key_pair.h"
 #include "kmsd/op_decrypt.h"
 #include "kmsd/op_encrypt.h"
 #include "kmsd/op_grant.h"
@@ -25,6 +26,7 @@
 #include "kmsd/op_re_encrypt.h"
 #include "kmsd/op_retire_grant.h"
 #include "kmsd/op_rotation.h"
+#include "kmsd/op_shared_secret.h"
 #include "kmsd/op_sign.h"
 #include "kmsd/op_tag.h"
 #include "kmsd/permit.h"
@@ -36,11 +38,8 @@ static const char *const unbuilt[] = {
     "CreateCustomKeyStore",
     "DeleteCustomKeyStore",
     "DeleteImportedKeyMaterial",
-    "DeriveSharedSecret",
     "DescribeCustomKeyStores",
     "DisconnectCustomKeyStore",
-    "GenerateDataKeyPair",
-    "GenerateDataKeyPairWithoutPlaintext",
     "GetKeyLastUsage",
     "GetParametersForImport",
     "ImportKeyMaterial",
@@ -167,6 +166,18 @@ static const struct op ops[] = {
      .resolve = generate_data_key_resolve, .invoke = generate_data_key_without_plaintext, .read_only = true,
      .trail_additional = encryption_trail_material,
      KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
+    {.name = "GenerateDataKeyPair", .action = "kms:GenerateDataKeyPair",
+     PARAMS(generate_data_key_pair_rows, data_key_pair_params),
+     .resolve = generate_data_key_pair_resolve, .invoke = generate_data_key_pair, .read_only = true,
+     .trail_additional = encryption_trail_material,
+     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY_PAIR, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT),
+         .origins = FROM(AWS_KMS) | FROM(EXTERNAL))},
+    {.name = "GenerateDataKeyPairWithoutPlaintext", .action = "kms:GenerateDataKeyPairWithoutPlaintext",
+     PARAMS(generate_data_key_pair_without_plaintext_rows, data_key_pair_params),
+     .resolve = generate_data_key_pair_resolve, .invoke = generate_data_key_pair_without_plaintext, .read_only = true,
+     .trail_additional = encryption_trail_material,
+     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT, .rule = RULE_USE,
+         .usages = FOR(ENCRYPT_DECRYPT), .origins = FROM(AWS_KMS) | FROM(EXTERNAL))},
     {.name = "GenerateRandom", .action = "kms:GenerateRandom", PARAMS(generate_random_rows, random_params),
      .invoke = generate_random, .read_only = true, .no_resources = true,
      KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
@@ -182,6 +193,10 @@ static const struct op ops[] = {
     {.name = "VerifyMac", .action = "kms:VerifyMac", PARAMS(verify_mac_rows, mac_params),
      .resolve = resolve_key, .invoke = verify_mac, .read_only = true,
      KMS(ANYWHERE, .grant = GRANT_VERIFY_MAC, .rule = RULE_USE, .usages = FOR(GENERATE_VERIFY_MAC))},
+    {.name = "DeriveSharedSecret", .action = "kms:DeriveSharedSecret",
+     PARAMS(derive_shared_secret_rows, shared_secret_params),
+     .resolve = derive_shared_secret_resolve, .invoke = derive_shared_secret, .read_only = true,
+     KMS(ANYWHERE, .grant = GRANT_DERIVE_SHARED_SECRET, .rule = RULE_USE, .usages = FOR(KEY_AGREEMENT))},
     {.name = "GetPublicKey", .action = "kms:GetPublicKey", PARAMS(get_public_key_rows, kms_params),
      .resolve = resolve_key, .invoke = get_public_key, .read_only = true,
      KMS(ANYWHERE, .grant = GRANT_GET_PUBLIC_KEY, .rule = RULE_USE)},

@@ -17,7 +17,7 @@ GRANT = {"GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:user/bob", "Operations": [
 # What these operations need instead of a symmetric key.
 KINDS = {"GetPublicKey": ("ECC_NIST_P256", "SIGN_VERIFY"), "Sign": ("ECC_NIST_P256", "SIGN_VERIFY"),
          "Verify": ("ECC_NIST_P256", "SIGN_VERIFY"), "GenerateMac": ("HMAC_256", "GENERATE_VERIFY_MAC"),
-         "VerifyMac": ("HMAC_256", "GENERATE_VERIFY_MAC")}
+         "VerifyMac": ("HMAC_256", "GENERATE_VERIFY_MAC"), "DeriveSharedSecret": ("ECC_NIST_P256", "KEY_AGREEMENT")}
 SIGNED = {"Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
 MAC = {"Message": b"m", "MacAlgorithm": "HMAC_SHA_256"}
 
@@ -51,6 +51,9 @@ def parameters(operation, s):
         "Verify": {**key, **SIGNED, "Signature": s.get("signature")},
         "GenerateDataKey": {**key, "KeySpec": "AES_256"},
         "GenerateDataKeyWithoutPlaintext": {**key, "KeySpec": "AES_256"},
+        "GenerateDataKeyPair": {**key, "KeyPairSpec": "ECC_NIST_P256"},
+        "GenerateDataKeyPairWithoutPlaintext": {**key, "KeyPairSpec": "ECC_NIST_P256"},
+        "DeriveSharedSecret": {**key, "KeyAgreementAlgorithm": "ECDH", "PublicKey": s.get("peer")},
         "PutKeyPolicy": {**key, "Policy": s["policy"]},
         "ReEncrypt": {"CiphertextBlob": s["blob"], "DestinationKeyId": s["key"]},
         "RetireGrant": {"GrantToken": s["grant"]["GrantToken"]},
@@ -67,6 +70,8 @@ def test_cell(kms, subject, operation, state, cell):
         spec, usage = KINDS[operation]
         key = kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]
         subject |= {"key": key["KeyId"], "arn": key["Arn"]}
+        if operation == "DeriveSharedSecret":
+            subject["peer"] = kms.get_public_key(KeyId=key["KeyId"])["PublicKey"]
         if operation == "Verify":
             subject["signature"] = kms.sign(KeyId=key["KeyId"], **SIGNED)["Signature"]
         if operation == "VerifyMac":

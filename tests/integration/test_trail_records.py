@@ -134,6 +134,9 @@ class Told:
              DestinationEncryptionContext={"Level": "3A"})
         self("GenerateDataKey", KeyId="alias/trail", KeySpec="AES_256", EncryptionContext={"Department": "Engineering"})
         self("GenerateDataKeyWithoutPlaintext", KeyId=key, NumberOfBytes=64)
+        self("GenerateDataKeyPair", KeyId=key, KeyPairSpec="ECC_NIST_P256", EncryptionContext={"Project": "Alpha"})
+        self("GenerateDataKeyPairWithoutPlaintext", KeyId="alias/trail", KeyPairSpec="ECC_NIST_EDWARDS25519",
+             EncryptionContext={"Index": "5"})
         self("GenerateRandom", NumberOfBytes=32)
         self.rsa(key)
         self.asymmetric()
@@ -169,6 +172,10 @@ class Told:
         self.name_key("maker", maker)
         mac = self("GenerateMac", KeyId=maker["KeyId"], Message=b"text", MacAlgorithm="HMAC_SHA_384")["Mac"]
         self("VerifyMac", KeyId=maker["Arn"], Message=b"text", MacAlgorithm="HMAC_SHA_384", Mac=mac)
+        agreer = self.kms.create_key(KeySpec="ECC_NIST_P384", KeyUsage="KEY_AGREEMENT")["KeyMetadata"]
+        self.name_key("agreer", agreer)
+        self("DeriveSharedSecret", KeyId=agreer["KeyId"], KeyAgreementAlgorithm="ECDH",
+             PublicKey=self.kms.get_public_key(KeyId=agreer["KeyId"])["PublicKey"])
 
     def grants(self, key, arn):
         bob = {"GranteePrincipal": ARNS["bob"]}
@@ -757,6 +764,16 @@ def test_secrets_are_never_shown(make_house):
     secrets.add("data key", data_key["Plaintext"])
     secrets.add("ciphertext", data_key["CiphertextBlob"])
     secrets.add("ciphertext", kms.generate_data_key_without_plaintext(KeyId=key, KeySpec="AES_128")["CiphertextBlob"])
+    pair = kms.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256")
+    secrets.add("private key", pair["PrivateKeyPlaintext"][36:68])
+    secrets.add("ciphertext", pair["PrivateKeyCiphertextBlob"])
+    agreer = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT")["KeyMetadata"]["KeyId"]
+    secrets.add("shared secret", kms.derive_shared_secret(
+        KeyId=agreer, KeyAgreementAlgorithm="ECDH", PublicKey=pair["PublicKey"])["SharedSecret"])
+    rsa = kms.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["KeyId"]
+    sealed = secrets.add("ciphertext", kms.encrypt(KeyId=rsa, Plaintext=plaintext, EncryptionAlgorithm="RSAES_OAEP_SHA_256")["CiphertextBlob"])
+    kms.decrypt(KeyId=rsa, CiphertextBlob=sealed, EncryptionAlgorithm="RSAES_OAEP_SHA_256")
+    failed(kms.encrypt, KeyId=rsa, Plaintext=plaintext * 10, EncryptionAlgorithm="RSAES_OAEP_SHA_256")
     secrets.add("random", kms.generate_random(NumberOfBytes=64)["Plaintext"])
     grant = kms.create_grant(KeyId=key, GranteePrincipal=ARNS["bob"], Operations=["Decrypt", "GenerateDataKey", "RetireGrant"])
     token = secrets.add("grant token", grant["GrantToken"])
