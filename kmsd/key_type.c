@@ -69,9 +69,25 @@ static bool keep(EVP_PKEY *pkey, struct secret *material)
     return ok;
 }
 
-static bool make_rsa(const struct key_spec *spec, struct secret *material)
+// Called by the library between the steps of its search for primes.
+static int go_on(EVP_PKEY_CTX *c)
 {
-    return keep(EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)spec->bits), material);
+    const bool *stop = EVP_PKEY_CTX_get_app_data(c);
+    return !__atomic_load_n(stop, __ATOMIC_RELAXED);
+}
+
+static bool make_rsa(const struct key_spec *spec, const bool *stop, struct secret *material)
+{
+    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    EVP_PKEY *pkey = NULL;
+    bool ok = c && EVP_PKEY_keygen_init(c) == 1 && EVP_PKEY_CTX_set_rsa_keygen_bits(c, spec->bits) == 1;
+    if (ok) {
+        EVP_PKEY_CTX_set_app_data(c, (void *)(uintptr_t)stop);
+        EVP_PKEY_CTX_set_cb(c, go_on);
+        ok = EVP_PKEY_generate(c, &pkey) == 1;
+    }
+    EVP_PKEY_CTX_free(c);
+    return ok && keep(pkey, material);
 }
 
 static bool rsa_fits(const struct key_spec *spec, struct span material)
@@ -82,7 +98,7 @@ static bool rsa_fits(const struct key_spec *spec, struct span material)
     return ok;
 }
 
-const struct key_type key_type_rsa = {.slow = true, .make = make_rsa, .fits = rsa_fits, .asymmetric = true};
+const struct key_type key_type_rsa = {.make_slowly = make_rsa, .fits = rsa_fits, .asymmetric = true};
 
 static bool make_ecc(const struct key_spec *spec, struct secret *material)
 {

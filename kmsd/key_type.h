@@ -12,9 +12,11 @@
 struct key_type {
     // Whether the library that kmsd is linked with can do this spec. NULL: always.
     bool (*available)(const struct key_spec *spec);
-    bool slow; // making a key takes so long (RSA) that it must not happen in a worker's loop
-    // Fresh key material: the secret's bytes (symmetric, HMAC) or PKCS#8 DER. False: the library failed.
+    // Fresh key material: the secret's bytes (symmetric, HMAC) or PKCS#8 DER. False: the library failed. NULL: that
+    // takes so long (RSA) that it must not happen in a worker's loop.
     MUST_CHECK bool (*make)(const struct key_spec *spec, struct secret *material);
+    // The same, for key_maker.c; false too once *stop is true. NULL: it does not take long.
+    MUST_CHECK bool (*make_slowly)(const struct key_spec *spec, const bool *stop, struct secret *material);
     // Whether material from elsewhere is a key of this spec.
     MUST_CHECK bool (*fits)(const struct key_spec *spec, struct span material);
     bool asymmetric; // has a public key; material is PKCS#8

@@ -8,11 +8,13 @@
 
 struct clock_hub;
 struct deliver;
+struct key_maker;
 
 struct kmsd {
     struct daemon *daemon;
     struct keyring *keyring;
     struct changes *changes;
+    struct key_maker *key_maker;
     struct clock_hub *clock;
     struct deliver *deliver;
     struct journal_writer *journal; // the main thread's, for service events

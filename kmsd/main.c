@@ -9,6 +9,7 @@
 #include "common/trail/ship.h"
 #include "kmsd/clock_admin.h"
 #include "kmsd/deletion.h"
+#include "kmsd/key_maker.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/ops.h"
 #include "kmsd/rotation_job.h"
@@ -99,6 +100,7 @@ static void release(struct kmsd *kmsd)
     deliver_free(kmsd->deliver);
     if (kmsd->journal)
         journal_writer_free(kmsd->journal);
+    key_maker_free(kmsd->key_maker);
     keyring_close(kmsd->keyring);
     changes_free(kmsd->changes);
     free(kmsd);
@@ -111,6 +113,7 @@ static bool start(struct daemon *d, char *why, size_t why_size)
         abort();
     kmsd->daemon = d;
     kmsd->grant_delay_ns = conf_duration_ns(d->conf, "grant-delay");
+    kmsd->key_maker = key_maker_new();
     kmsd->changes = changes_new(d->rng, CHANGES_KEPT);
     kmsd->journal = journal_writer_new(d->journal, "main", why, why_size);
     if (!kmsd->journal || !open_keyring(kmsd, why, why_size) || !start_delivery(kmsd, why, why_size)) {
@@ -122,6 +125,13 @@ static bool start(struct daemon *d, char *why, size_t why_size)
     rotation_job_start(kmsd);
     d->ext = kmsd;
     return true;
+}
+
+// Calls that wait for a key get their answer: that there is none.
+static void worker_finish(struct worker *w)
+{
+    struct kmsd *kmsd = w->daemon->ext;
+    key_maker_stop(kmsd->key_maker);
 }
 
 static void stop(struct daemon *d)
@@ -152,6 +162,7 @@ int main(int argc, char **argv)
         .store_tables = keyring_tables,
         .max_body = SHIP_BATCH_MAX + 64 * 1024,
         .start = start,
+        .worker_finish = worker_finish,
         .stop = stop,
         .reloaded = reloaded,
     };

@@ -9,6 +9,7 @@
 #include "common/base/json_read.h"
 #include "kmsd/arn.h"
 #include "kmsd/faults.h"
+#include "kmsd/key_maker.h"
 #include "kmsd/key_type.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/permit.h"
@@ -155,6 +156,13 @@ static const struct fault *policy_for(struct call *call, const struct key_policy
     return *policy ? NULL : &fault_internal;
 }
 
+static const struct fault *make_material(struct call *call, const struct key_spec *spec, struct secret *material)
+{
+    if (spec->type->make_slowly)
+        return key_maker_make(kmsd_of(call)->key_maker, call, spec, material);
+    return spec->type->make(spec, material) ? NULL : &fault_internal;
+}
+
 const struct fault *create_key(struct call *call)
 {
     const struct create_key_params *p = call->params;
@@ -165,9 +173,10 @@ const struct fault *create_key(struct call *call)
     const struct fault *fault = policy_for(call, &draft.policy);
     if (fault)
         return fault;
-    if (!p->spec->type->make(p->spec, &draft.material)) {
+    fault = make_material(call, p->spec, &draft.material);
+    if (fault) {
         policy_pool_put(keyring_policies(k), draft.policy);
-        return &fault_internal;
+        return fault;
     }
     struct key *key = keyring_create_key(k, &draft);
     key_set_description(key, p->description);

@@ -156,7 +156,11 @@ void call_restart(struct call *call)
     call->resources_n = 0;
     call->subject = call->subject2 = NULL;
     wake(call);
-    walk(call);
+    call->fault = reserve_record(call); // what was reserved at first is long used up
+    if (call->fault)
+        call_finish(call);
+    else
+        walk(call);
 }
 
 struct call *call_new(struct worker *worker, const struct call_request *request, void (*done)(struct call *, void *),
