@@ -14,6 +14,7 @@
 #include "kmsd/ops.h"
 #include "kmsd/rotation_job.h"
 #include "kmsd/routes.h"
+#include "kmsd/version.h"
 
 #define CHANGES_KEPT 4096
 #define HOUR_NS (INT64_C(3600) * NS_PER_S)
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
         .worker_finish = worker_finish,
         .stop = stop,
         .reloaded = reloaded,
+        .version = version_print,
     };
     return daemon_main(&spec, argc, argv);
 }

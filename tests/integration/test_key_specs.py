@@ -1,11 +1,14 @@
 """Keys of every spec and usage: what CreateKey makes, what KeyMetadata and GetPublicKey have for each, and what a key of
 one kind refuses to be used for."""
+import re
+import subprocess
+
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from asking import code, members, refused
 from asymmetric import HMAC_BITS, KINDS, is_of, make
-from daemons import REGION
+from daemons import REGION, program
 
 ALWAYS = {"AWSAccountId", "KeyId", "Arn", "CreationDate", "Enabled", "Description", "KeyUsage", "KeyState", "Origin",
           "KeyManager", "CustomerMasterKeySpec", "KeySpec", "MultiRegion"}
@@ -96,6 +99,24 @@ def test_sm2_in_china(house):
         assert answer[member] == key[member] == [algorithm]
         # SubjectPublicKeyInfo of an uncompressed point: id-ecPublicKey, the curve sm2p256v1 (1.2.156.10197.1.301).
         assert answer["PublicKey"].startswith(bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d03420004"))
+
+
+# ---- what only some libraries have ----
+
+def test_version_says_what_the_library_has(kms):
+    said = subprocess.run([program("kmsd"), "--version"], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^OpenSSL \d", said, re.M)
+
+    def listed(word):
+        return set(re.findall(r"\w+", (re.search(rf"^  {word} (.*)$", said, re.M) or ["", ""])[1]))
+    there, lacking = listed("with"), listed("without")
+    specs = {"ML_DSA_44", "ML_DSA_65", "ML_DSA_87"}
+    assert there | lacking == specs | {"SM2", "SM2DSA", "ML_DSA_SHAKE_256", "ED25519_PH_SHA_512"} and not there & lacking
+    for spec in specs & there:
+        make(kms, spec, "SIGN_VERIFY")
+    for spec in specs & lacking:
+        got, message = refused(kms.create_key, KeySpec=spec, KeyUsage="SIGN_VERIFY")
+        assert got == "UnsupportedOperationException" and spec in message and "OpenSSL" in message
 
 
 # ---- what is made for one thing is not used for another ----
