@@ -1,5 +1,5 @@
-// Key material whose making takes long (RSA: key_type.make_slowly), made in threads of their own so that no worker
-// waits. Once a key of a spec was asked for, a few more are made ahead.
+// Fresh key material for calls. What takes long (RSA: key_type.make_slowly) is made in threads of their own so that no
+// worker waits. Once such a key of a spec was asked for, a few more are made ahead.
 #pragma once
 
 #include "common/base/fault.h"
@@ -16,7 +16,8 @@ void key_maker_stop(struct key_maker *m);
 void key_maker_free(struct key_maker *m); // stops it too; NULL is fine
 
 // Fresh key material for a call's step `invoke`, which returns what this returns. NULL: *material is the caller's.
-// &call_pending: it is being made; the call then goes through its rights and state again (call_restart()) and comes
-// here again, for the same spec. Holds call->state, which the step must have no other use for.
+// &call_pending: it takes long and is being made; the call then goes through its rights and state again
+// (call_restart()) and comes here again, for the same spec. Holds call->state, which the step must have no other use
+// for.
 MUST_CHECK const struct fault *key_maker_make(struct key_maker *m, struct call *call, const struct key_spec *spec,
                                               struct secret *material);

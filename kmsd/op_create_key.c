@@ -156,13 +156,6 @@ static const struct fault *policy_for(struct call *call, const struct key_policy
     return *policy ? NULL : &fault_internal;
 }
 
-static const struct fault *make_material(struct call *call, const struct key_spec *spec, struct secret *material)
-{
-    if (spec->type->make_slowly)
-        return key_maker_make(kmsd_of(call)->key_maker, call, spec, material);
-    return spec->type->make(spec, material) ? NULL : &fault_internal;
-}
-
 const struct fault *create_key(struct call *call)
 {
     const struct create_key_params *p = call->params;
@@ -173,7 +166,7 @@ const struct fault *create_key(struct call *call)
     const struct fault *fault = policy_for(call, &draft.policy);
     if (fault)
         return fault;
-    fault = make_material(call, p->spec, &draft.material);
+    fault = key_maker_make(kmsd_of(call)->key_maker, call, p->spec, &draft.material);
     if (fault) {
         policy_pool_put(keyring_policies(k), draft.policy);
         return fault;

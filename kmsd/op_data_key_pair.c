@@ -7,7 +7,9 @@
 
 #include "kmsd/encryption.h"
 #include "kmsd/faults.h"
+#include "kmsd/key_maker.h"
 #include "kmsd/key_type.h"
+#include "kmsd/kmsd.h"
 #include "kmsd/permit.h"
 #include "kmsd/resolve.h"
 
@@ -48,12 +50,6 @@ const struct fault *generate_data_key_pair_resolve(struct call *call)
                           p->spec->name, OpenSSL_version(OPENSSL_VERSION));
     const struct fault *fault = encryption_no_recipient(call, p->recipient);
     return fault ? fault : resolve_key(call);
-}
-
-static const struct fault *make_pair(struct call *call, const struct key_spec *spec, struct secret *pkcs8)
-{
-    (void)call;
-    return spec->type->make(spec, pkcs8) ? NULL : &fault_internal;
 }
 
 static const struct fault *write_public(struct call *call, struct span pkcs8)
@@ -101,7 +97,7 @@ static const struct fault *generate(struct call *call, bool with_plaintext)
     if (!fault)
         fault = permit_dry_run(call);
     if (!fault)
-        fault = make_pair(call, p->spec, &pkcs8);
+        fault = key_maker_make(kmsd_of(call)->key_maker, call, p->spec, &pkcs8);
     if (fault)
         return fault;
     call->subject2 = key_current(key);

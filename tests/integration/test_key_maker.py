@@ -34,6 +34,24 @@ def test_others_are_served_meanwhile(make_house, pool):
     assert len({kms.get_public_key(KeyId=k)["PublicKey"] for k in keys}) == len(keys)
 
 
+def test_a_data_key_pair_waits_in_the_same_way(make_house, pool):
+    """And what has become of its key meanwhile counts."""
+    house = make_house(ddbd=False, kmsd=("--workers=1",))
+    kms = house.kms()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    asked = {"KeyId": key, "KeyPairSpec": "RSA_4096"}
+    waiting = [pool.submit(house.kms(read_timeout=PATIENCE * 10).generate_data_key_pair, **asked) for _ in range(6)]
+    until(lambda: any(w.done() for w in waiting), "the first pair")
+    kms.disable_key(KeyId=key)
+    made = [w.result() for w in waiting if not w.exception()]
+    assert made and all(w.exception().response["Error"]["Code"] == "DisabledException" for w in waiting if w.exception())
+    kms.enable_key(KeyId=key)
+    for pair in made:
+        assert kms.decrypt(CiphertextBlob=pair["PrivateKeyCiphertextBlob"])["Plaintext"] == pair["PrivateKeyPlaintext"]
+    records = house.trail("GenerateDataKeyPair")
+    assert len(records) == len(waiting) and sum("errorCode" not in r for r in records) == len(made)
+
+
 def test_everybody_gets_a_key_of_the_spec_that_was_asked_for(house, pool):
     asked = [spec for spec in RSA_SPECS for _ in range(3)]
     made = pool.map(lambda spec: make(house.kms(), spec, "SIGN_VERIFY"), asked)
