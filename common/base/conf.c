@@ -126,6 +126,8 @@ static bool check(const struct conf_option *row, struct conf_value *v, const cha
     switch (row->kind) {
     case CONF_CHOICE:
         return is_choice(row->choices, span_of(text)) || complain(place, "'%s' is none of %s", text, row->choices);
+    case CONF_SWITCH:
+        return is_choice("on|off", span_of(text)) || complain(place, "'%s' is neither on nor off", text);
     case CONF_INTEGER:
         if (!parse_integer(text, &v->integer))
             return complain(place, "'%s' is no whole number", text);
@@ -219,6 +221,8 @@ static bool read_flag(struct conf *c, int argc, char **argv, int *i, struct comp
             c->action = row->name;
         return true;
     }
+    if (row->kind == CONF_SWITCH && !equals)
+        return set(c, row, CONF_FROM_FLAG, "on", place);
     if (!equals && *i + 1 >= argc)
         return complain(place, "needs a value");
     return set(c, row, CONF_FROM_FLAG, equals ? equals + 1 : argv[++*i], place);
@@ -346,6 +350,12 @@ int64_t conf_duration_ns(const struct conf *c, const char *name)
 double conf_number(const struct conf *c, const char *name)
 {
     return get(c, name, 1u << CONF_NUMBER)->number;
+}
+
+bool conf_switch(const struct conf *c, const char *name)
+{
+    const struct conf_value *v = get(c, name, 1u << CONF_SWITCH);
+    return v->n && strcmp(v->items[0], "on") == 0;
 }
 
 size_t conf_count(const struct conf *c, const char *name)

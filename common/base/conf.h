@@ -14,6 +14,7 @@ enum conf_kind {
     CONF_DURATION, // see time_parse_duration(); min..max in nanoseconds
     CONF_NUMBER,   // decimal fraction, min..max
     CONF_LIST,     // text, may be given several times; in the file: several lines
+    CONF_SWITCH,   // on or off (the default); the flag alone means on
     CONF_ACTION,   // a flag without value that makes the program print something and exit
 };
 
@@ -45,6 +46,7 @@ const char *conf_text(const struct conf *c, const char *name); // NULL: not give
 int64_t conf_integer(const struct conf *c, const char *name);
 int64_t conf_duration_ns(const struct conf *c, const char *name);
 double conf_number(const struct conf *c, const char *name);
+bool conf_switch(const struct conf *c, const char *name);
 size_t conf_count(const struct conf *c, const char *name); // CONF_LIST
 const char *conf_item(const struct conf *c, const char *name, size_t i);
 bool conf_given(const struct conf *c, const char *name); // by flag or file

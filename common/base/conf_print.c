@@ -67,8 +67,8 @@ static void print_option(const struct conf_option *row, FILE *to)
     struct buf b;
     memset(indent, ' ', HELP_COLUMN);
     indent[HELP_COLUMN] = '\0';
-    int n = row->kind == CONF_ACTION ? fprintf(to, "  --%s", row->name)
-                                     : fprintf(to, "  --%s=%s", row->name, arg_name(row));
+    bool bare = row->kind == CONF_ACTION || row->kind == CONF_SWITCH;
+    int n = bare ? fprintf(to, "  --%s", row->name) : fprintf(to, "  --%s=%s", row->name, arg_name(row));
     if (n > HELP_COLUMN - 2) {
         fputc('\n', to);
         n = 0;
@@ -101,7 +101,7 @@ void conf_print_sample(const struct conf *c, FILE *to)
         const char *help = help_text(row, &b);
         fputs("\n# ", to);
         print_wrapped(to, help ? help : row->help, 2, "# ");
-        fprintf(to, "#%s = %s\n", row->name, row->def ? row->def : arg_name(row));
+        fprintf(to, "#%s = %s\n", row->name, row->def ? row->def : row->kind == CONF_SWITCH ? "off" : arg_name(row));
         buf_done(&b);
     }
 }

@@ -27,6 +27,7 @@ static const struct conf_option rows[] = {
      86400 * NS_PER_S},
     {"clock-scale", CONF_NUMBER, "FACTOR", "1", "Virtual seconds per second.", NULL, 0, 1000000},
     {"a-very-long-name-of-an-option", CONF_TEXT, "SOMETHING", "x", "Help below its flag.", NULL, 0, 0},
+    {"test-control", CONF_SWITCH, NULL, NULL, "A switch.", NULL, 0, 0},
     {"version", CONF_ACTION, NULL, NULL, "Prints the version and exits.", NULL, 0, 0},
     {"help", CONF_ACTION, NULL, NULL, "Prints this and exits.", NULL, 0, 0},
     {0},
@@ -94,6 +95,26 @@ static void test_flags_in_both_forms(void **state)
     conf_free(c);
 }
 
+static void test_switches(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *flag, *file;
+        bool on;
+    } switches[] = {{"--workers=2", "", false},
+                    {"--test-control", "", true},
+                    {"--test-control=off", "", false},
+                    {"--workers=2", "test-control = on\n", true},
+                    {"--test-control=off", "test-control = on\n", false}};
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        write_file(switches[i].file, strlen(switches[i].file));
+        struct conf *c = fresh();
+        assert_true(READ(c, switches[i].flag, config_flag, "--offset=1"));
+        assert_int_equal(conf_switch(c, "test-control"), switches[i].on);
+        conf_free(c);
+    }
+}
+
 static void test_file_and_precedence(void **state)
 {
     (void)state;
@@ -142,6 +163,7 @@ static void test_wrong_flags(void **state)
         {"--trail-interval=soon", "--trail-interval: 'soon' is no duration such as 300s, 5m or 250ms"},
         {"--trail-interval=25h", "--trail-interval: 25h is not between 1s and 1d"},
         {"--trail-interval=10ms", "--trail-interval: 10ms is not between 1s and 1d"},
+        {"--test-control=yes", "--test-control: 'yes' is neither on nor off"},
         {"--clock-scale=-1", "--clock-scale: -1 is not between 0 and 1000000"},
         {"--clock-scale=.5", "--clock-scale: '.5' is no number"},
         {"--clock-scale=1.", "--clock-scale: '1.' is no number"},
@@ -236,6 +258,7 @@ static void test_help(void **state)
                         "                              default: 1)\n"
                         "  --a-very-long-name-of-an-option=SOMETHING\n"
                         "                              Help below its flag. (default: x)\n"
+                        "  --test-control              A switch.\n"
                         "  --version                   Prints the version and exits.\n"
                         "  --help                      Prints this and exits.\n");
     free(text);
@@ -248,6 +271,7 @@ static void test_sample(void **state)
     char *text = printed(conf_print_sample);
     assert_non_null(strstr(text, "\n# Threads that serve calls. (1 to 64; default: 2)\n#workers = 2\n"));
     assert_non_null(strstr(text, "\n#state-dir = DIR\n"));
+    assert_non_null(strstr(text, "\n# A switch.\n#test-control = off\n"));
     assert_null(strstr(text, "version"));
     write_file(text, strlen(text));
     struct conf *c = fresh();
@@ -272,13 +296,10 @@ int main(void)
     int fd = mkstemp(path);
     snprintf(config_flag, sizeof config_flag, "--config=%s", path);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_flags_in_both_forms),
-        cmocka_unit_test(test_file_and_precedence),
-        cmocka_unit_test(test_wrong_flags),
-        cmocka_unit_test(test_wrong_files),
-        cmocka_unit_test(test_actions),
-        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_flags_in_both_forms),
+        cmocka_unit_test(test_switches),    cmocka_unit_test(test_file_and_precedence),
+        cmocka_unit_test(test_wrong_flags), cmocka_unit_test(test_wrong_files),
+        cmocka_unit_test(test_actions),     cmocka_unit_test(test_help),
         cmocka_unit_test(test_sample),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
