@@ -103,6 +103,7 @@ struct key {
     size_t materials_n;
     struct ptr_vec aliases; // of struct alias, by name
     struct grant_set grants;
+    bool as_seeded; // nothing about it was changed since this process made it from a seed
     UT_hash_handle hh;
 };
 
@@ -121,6 +122,9 @@ void key_set_text(char **to, struct span text);
 // The material of an asymmetric key as the library's object, which belongs to the material; NULL: the library failed.
 // Several threads may ask at once.
 EVP_PKEY *material_pkey(struct key_material *m);
+// The ids of material that was not made here: by key id and material alone. False: the library failed.
+MUST_CHECK bool material_ids(const struct key_spec *spec, const char *key_id, struct span material,
+                             unsigned char backing_id[BACKING_ID_SIZE], char material_id[KEY_MATERIAL_ID_SIZE]);
 // Wipes the bytes (deleted, expired); the ids stay.
 void material_wipe(struct key_material *m);
 void material_free(struct key_material *m);

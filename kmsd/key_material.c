@@ -2,6 +2,8 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "common/base/digest.h"
+#include "common/base/encode.h"
 #include "kmsd/key.h"
 #include "kmsd/key_type.h"
 
@@ -30,6 +32,32 @@ EVP_PKEY *material_pkey(struct key_material *m)
         return pkey;
     EVP_PKEY_free(pkey);
     return none;
+}
+
+// What tells a key from others: the secret, or the public half of a pair.
+static bool put_identity(const struct key_spec *spec, struct span material, struct buf *b)
+{
+    if (!spec->type->asymmetric)
+        return buf_append(b, material.p, material.n);
+    EVP_PKEY *pkey = key_type_load(material);
+    bool ok = pkey && key_type_public(pkey, b);
+    EVP_PKEY_free(pkey);
+    return ok;
+}
+
+bool material_ids(const struct key_spec *spec, const char *key_id, struct span material,
+                  unsigned char backing_id[BACKING_ID_SIZE], char material_id[KEY_MATERIAL_ID_SIZE])
+{
+    unsigned char mac[SHA256_SIZE];
+    struct buf b;
+    buf_init(&b, 16384);
+    buf_append(&b, key_id, strlen(key_id) + 1);
+    bool ok = put_identity(spec, material, &b);
+    hmac_sha256(SPAN("kmsd backing key id"), buf_span(&b), backing_id);
+    hmac_sha256(SPAN("kmsd key material id"), buf_span(&b), mac);
+    hex_encode(mac, sizeof mac, material_id);
+    buf_wipe(&b);
+    return ok;
 }
 
 void material_wipe(struct key_material *m)

@@ -30,7 +30,7 @@ const struct key_type key_type_hmac = {.make = make_bytes, .fits = bytes_fit};
 
 // ---- key pairs ----
 
-static bool to_pkcs8(EVP_PKEY *pkey, struct secret *material)
+bool key_type_store(EVP_PKEY *pkey, struct secret *material)
 {
     PKCS8_PRIV_KEY_INFO *info = pkey ? EVP_PKEY2PKCS8(pkey) : NULL;
     unsigned char *der = NULL;
@@ -64,7 +64,7 @@ bool key_type_public(EVP_PKEY *pkey, struct buf *out)
 
 static bool keep(EVP_PKEY *pkey, struct secret *material)
 {
-    bool ok = to_pkcs8(pkey, material);
+    bool ok = key_type_store(pkey, material);
     EVP_PKEY_free(pkey);
     return ok;
 }

@@ -28,5 +28,7 @@ extern const struct key_type key_type_symmetric, key_type_hmac, key_type_rsa, ke
 // The material of an asymmetric key, PKCS#8 DER, as the library's object; NULL: it is none. EVP_PKEY_free() is the
 // caller's.
 EVP_PKEY *key_type_load(struct span pkcs8);
+// The reverse. False: the library failed.
+MUST_CHECK bool key_type_store(EVP_PKEY *pkey, struct secret *material);
 // SubjectPublicKeyInfo in DER (RFC 5280), appended. False: the library failed.
 MUST_CHECK bool key_type_public(EVP_PKEY *pkey, struct buf *out);

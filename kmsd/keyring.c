@@ -4,7 +4,8 @@
 
 #include "kmsd/keyring_internal.h"
 
-const char *const keyring_tables[] = {TABLE_META, TABLE_KEYS, TABLE_ALIASES, TABLE_GRANTS, TABLE_DELETED, NULL};
+const char *const keyring_tables[] = {TABLE_META,    TABLE_KEYS,   TABLE_ALIASES, TABLE_GRANTS,
+                                      TABLE_DELETED, TABLE_SEEDED, NULL};
 
 void keyring_read_lock(struct keyring *k)
 {

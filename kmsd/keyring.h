@@ -79,6 +79,8 @@ struct key_draft {
     int64_t now_ns;
 };
 struct key *keyring_create_key(struct keyring *k, struct key_draft *draft);
+// The same for a key that is whole already (key_new() and on), whose ARN and backing key ids nothing has yet; takes it.
+void keyring_add_key(struct keyring *k, struct key *key);
 struct policy_pool *keyring_policies(struct keyring *k);
 // One more material of a key (key_add_material()); saving the key is the caller's.
 struct key_material *keyring_add_material(struct keyring *k, struct key *key, struct secret *bytes,
@@ -105,10 +107,18 @@ int64_t keyring_next(const struct keyring *k, enum key_date date);
 size_t keyring_due(struct keyring *k, enum key_date date, int64_t now_ns, struct key **out, size_t max);
 void keyring_note_dates(struct keyring *k, const struct key *key);
 
+// What was made from a seed once (ARNs of keys and aliases), whatever became of it.
+bool keyring_was_seeded(const struct keyring *k, const char *arn);
+void keyring_note_seeded(struct keyring *k, const char *arn);
+// All keys go, with their aliases and grants, and what is known of deleted ones; but for those that are as_seeded.
+void keyring_clear(struct keyring *k);
+
 void keyring_create_alias(struct keyring *k, struct key *key, struct span name, int64_t now_ns);
 void keyring_move_alias(struct keyring *k, struct alias *a, struct key *key, int64_t now_ns);
 void keyring_delete_alias(struct keyring *k, struct alias *a);
 
 // Takes the grant over and gives it an id. Its terms are final.
 void keyring_create_grant(struct keyring *k, struct key *key, struct grant *g);
+// The same for a grant that has its id, which nothing has yet.
+void keyring_add_grant(struct keyring *k, struct key *key, struct grant *g);
 void keyring_remove_grant(struct keyring *k, struct grant *g); // retired or revoked: it is gone

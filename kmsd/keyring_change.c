@@ -21,6 +21,7 @@ void keyring_save_key(struct keyring *k, struct key *key)
     store_put(k->store, TABLE_KEYS, span_of(key->arn), buf_span(&b));
     buf_wipe(&b);
     keyring_note_dates(k, key);
+    key->as_seeded = false;
 }
 
 struct key *keyring_create_key(struct keyring *k, struct key_draft *draft)
@@ -41,9 +42,14 @@ struct key *keyring_create_key(struct keyring *k, struct key_draft *draft)
         key_add_material(key, k->rng, &draft->material, MATERIAL_CURRENT, draft->now_ns);
     else if (draft->origin == ORIGIN_EXTERNAL)
         key->state = KEY_PENDING_IMPORT;
+    keyring_add_key(k, key);
+    return key;
+}
+
+void keyring_add_key(struct keyring *k, struct key *key)
+{
     keyring_link_key(k, key);
     keyring_save_key(k, key);
-    return key;
 }
 
 struct key_material *keyring_add_material(struct keyring *k, struct key *key, struct secret *bytes,
@@ -129,6 +135,7 @@ void keyring_create_alias(struct keyring *k, struct key *key, struct span name, 
     char *owned = strdup(arn);
     if (!owned)
         abort();
+    key->as_seeded = false;
     save_alias(k, keyring_link_alias(k, owned, key, now_ns, now_ns));
 }
 
@@ -138,17 +145,19 @@ void keyring_move_alias(struct keyring *k, struct alias *a, struct key *key, int
     int64_t created_ns = a->created_ns;
     if (!arn)
         abort();
+    a->key->as_seeded = key->as_seeded = false;
     keyring_unlink_alias(k, a);
     save_alias(k, keyring_link_alias(k, arn, key, created_ns, now_ns));
 }
 
 void keyring_delete_alias(struct keyring *k, struct alias *a)
 {
+    a->key->as_seeded = false;
     store_delete(k->store, TABLE_ALIASES, span_of(a->arn));
     keyring_unlink_alias(k, a);
 }
 
-static struct span grant_record_name(const struct key *key, const char *id_hex, char name[KMS_ARN_SIZE + 66])
+struct span keyring_grant_name(const struct key *key, const char *id_hex, char name[KMS_ARN_SIZE + 66])
 {
     int n = snprintf(name, KMS_ARN_SIZE + 66, "%s/%s", key->arn, id_hex);
     return (struct span){name, (size_t)n};
@@ -156,22 +165,29 @@ static struct span grant_record_name(const struct key *key, const char *id_hex, 
 
 void keyring_create_grant(struct keyring *k, struct key *key, struct grant *g)
 {
+    rng_id(k->rng, g->id, sizeof g->id);
+    keyring_add_grant(k, key, g);
+}
+
+void keyring_add_grant(struct keyring *k, struct key *key, struct grant *g)
+{
     char name[KMS_ARN_SIZE + 66];
     struct buf b;
-    rng_id(k->rng, g->id, sizeof g->id);
+    key->as_seeded = false;
     hex_encode(g->id, sizeof g->id, g->id_hex);
     keyring_link_grant(k, key, g);
     buf_init(&b, RECORD_MAX);
     grant_encode(g, &b);
     if (!buf_ok(&b))
         abort();
-    store_put(k->store, TABLE_GRANTS, grant_record_name(key, g->id_hex, name), buf_span(&b));
+    store_put(k->store, TABLE_GRANTS, keyring_grant_name(key, g->id_hex, name), buf_span(&b));
     buf_done(&b);
 }
 
 void keyring_remove_grant(struct keyring *k, struct grant *g)
 {
     char name[KMS_ARN_SIZE + 66];
-    store_delete(k->store, TABLE_GRANTS, grant_record_name(g->key, g->id_hex, name));
+    g->key->as_seeded = false;
+    store_delete(k->store, TABLE_GRANTS, keyring_grant_name(g->key, g->id_hex, name));
     keyring_unlink_grant(k, g);
 }

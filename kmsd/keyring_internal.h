@@ -4,12 +4,14 @@
 #include <pthread.h>
 
 #include "kmsd/keyring.h"
+#include "kmsd/limits.h"
 
 #define TABLE_META "meta"
 #define TABLE_KEYS "keys"
 #define TABLE_ALIASES "aliases"
 #define TABLE_GRANTS "grants"
 #define TABLE_DELETED "deleted_keys" // backing key id -> ARN
+#define TABLE_SEEDED "seeded"        // ARN -> nothing
 
 #define REALM_NAME_SIZE 48
 
@@ -22,6 +24,11 @@ struct realm_entry {
 struct retirer {
     char *name; // "<region>/<principal>"
     struct ptr_vec grants;
+    UT_hash_handle hh;
+};
+
+struct seeded {
+    char *arn;
     UT_hash_handle hh;
 };
 
@@ -38,6 +45,7 @@ struct keyring {
     struct grant *grants;           // hash by id
     struct realm_entry *realms;
     struct retirer *retirers;
+    struct seeded *seeded;
     int64_t next_ns[KEY_DATES]; // no date of any key is earlier
 };
 
@@ -50,3 +58,7 @@ struct alias *keyring_link_alias(struct keyring *k, char *arn, struct key *key, 
 void keyring_link_grant(struct keyring *k, struct key *key, struct grant *g);
 void keyring_unlink_grant(struct keyring *k, struct grant *g); // frees it
 void keyring_unlink_alias(struct keyring *k, struct alias *a); // frees it
+void keyring_link_seeded(struct keyring *k, struct span arn);
+void keyring_forget_seeded(struct keyring *k);
+// The name of a grant's record.
+struct span keyring_grant_name(const struct key *key, const char *id_hex, char name[KMS_ARN_SIZE + 66]);

@@ -97,6 +97,14 @@ static bool each_deleted(void *arg, struct span name, struct span value)
     return true;
 }
 
+static bool each_seeded(void *arg, struct span name, struct span value)
+{
+    struct loading *l = arg;
+    (void)value;
+    keyring_link_seeded(l->k, name);
+    return true;
+}
+
 static bool scan(struct loading *l, const char *table, bool (*each)(void *arg, struct span name, struct span value))
 {
     return store_scan(l->k->store, table, each, l, l->why, l->why_size) && !l->failed;
@@ -138,7 +146,7 @@ struct keyring *keyring_open(const struct keyring_options *o, char *why, size_t 
     struct loading l = {.k = k, .why = why, .why_size = why_size};
     if (scan(&l, TABLE_META, each_meta) && open_root_key(&l, o->root_key_path) && scan(&l, TABLE_KEYS, each_key) &&
         scan(&l, TABLE_ALIASES, each_alias) && scan(&l, TABLE_GRANTS, each_grant) &&
-        scan(&l, TABLE_DELETED, each_deleted))
+        scan(&l, TABLE_DELETED, each_deleted) && scan(&l, TABLE_SEEDED, each_seeded))
         return k;
     keyring_close(k);
     return NULL;
@@ -174,6 +182,7 @@ void keyring_close(struct keyring *k)
         keyring_unlink_alias(k, alias);
     }
     free_keys(k);
+    keyring_forget_seeded(k);
     HASH_ITER(hh, k->realms, realm, next_realm)
     {
         HASH_DEL(k->realms, realm);

@@ -8,11 +8,16 @@
 
 struct clock_hub;
 struct deliver;
+struct fault_rules;
 struct key_maker;
+struct seed;
 
 struct kmsd {
     struct daemon *daemon;
     struct keyring *keyring;
+    struct seed *seed;          // NULL: none
+    struct fault_rules *faults; // NULL without --test-control
+    bool faults_set;            // there are any; atomic
     struct changes *changes;
     struct key_maker *key_maker;
     struct clock_hub *clock;

@@ -4,16 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/auth/region.h"
 #include "common/base/log.h"
 #include "common/trail/deliver.h"
 #include "common/trail/ship.h"
 #include "kmsd/clock_admin.h"
 #include "kmsd/deletion.h"
+#include "kmsd/fault_rules.h"
 #include "kmsd/key_maker.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/ops.h"
 #include "kmsd/rotation_job.h"
 #include "kmsd/routes.h"
+#include "kmsd/seed.h"
 #include "kmsd/version.h"
 
 #define CHANGES_KEPT 4096
@@ -33,6 +36,21 @@ static const struct conf_option options[] = {
      .choices = "ignore|exact",
      .help = "Whether the case of an encryption context's keys matters in a grant's constraint: the API reference says "
              "no, the developer guide said yes."},
+    {.name = "seed-file",
+     .kind = CONF_TEXT,
+     .arg = "FILE",
+     .help = "Keys, aliases, policies, tags and grants to begin with, in YAML or JSON, or a seed.yaml of local-kms. "
+             "What is "
+             "there already stays as it is."},
+    {.name = "seed-region",
+     .kind = CONF_TEXT,
+     .arg = "REGION",
+     .def = "us-east-1",
+     .help = "The Region of seeded keys for which the file names none. Their account is the default account."},
+    {.name = "test-control",
+     .kind = CONF_SWITCH,
+     .help = "Lets programs of this machine go back to the seed (POST /_kmsd/reset) and make calls fail "
+             "(/_kmsd/faults)."},
     {NULL},
 };
 
@@ -95,9 +113,27 @@ static bool open_keyring(struct kmsd *kmsd, char *why, size_t why_size)
     return kmsd->keyring != NULL;
 }
 
+// What the seed holds and the state lacks. All of it or, with a reason, nothing.
+static bool plant_seed(struct kmsd *kmsd, char *why, size_t why_size)
+{
+    struct daemon *d = kmsd->daemon;
+    const char *file = conf_text(d->conf, "seed-file"), *region = conf_text(d->conf, "seed-region");
+    if (!region_exists(span_of(region))) {
+        snprintf(why, why_size, "--seed-region: %s is no Region of AWS", region);
+        return false;
+    }
+    if (!file)
+        return true;
+    kmsd->seed = seed_read(d, file, region, why, why_size);
+    return kmsd->seed && seed_apply(kmsd->seed, kmsd->keyring, d->rng, clock_now_ns(d->clock), false, why, why_size) &&
+           store_commit(d->store, why, why_size);
+}
+
 static void release(struct kmsd *kmsd)
 {
+    seed_free(kmsd->seed);
     clock_hub_free(kmsd->clock);
+    fault_rules_free(kmsd->faults);
     deliver_free(kmsd->deliver);
     if (kmsd->journal)
         journal_writer_free(kmsd->journal);
@@ -113,26 +149,32 @@ static bool start(struct daemon *d, char *why, size_t why_size)
     if (!kmsd)
         abort();
     kmsd->daemon = d;
+    d->ext = kmsd;
+    d->test_control = conf_switch(d->conf, "test-control");
     kmsd->grant_delay_ns = conf_duration_ns(d->conf, "grant-delay");
     kmsd->key_maker = key_maker_new();
     kmsd->changes = changes_new(d->rng, CHANGES_KEPT);
     kmsd->journal = journal_writer_new(d->journal, "main", why, why_size);
-    if (!kmsd->journal || !open_keyring(kmsd, why, why_size) || !start_delivery(kmsd, why, why_size)) {
+    if (!kmsd->journal || !open_keyring(kmsd, why, why_size) || !plant_seed(kmsd, why, why_size) ||
+        !start_delivery(kmsd, why, why_size)) {
         release(kmsd);
+        d->ext = NULL;
         return false;
     }
     kmsd->clock = clock_hub_new(d);
+    if (d->test_control)
+        kmsd->faults = fault_rules_new(d);
     deletion_start(kmsd);
     rotation_job_start(kmsd);
-    d->ext = kmsd;
     return true;
 }
 
-// Calls that wait for a key get their answer: that there is none.
+// Calls that wait for a key get their answer: that there is none; calls that are delayed go on.
 static void worker_finish(struct worker *w)
 {
     struct kmsd *kmsd = w->daemon->ext;
     key_maker_stop(kmsd->key_maker);
+    fault_rules_finish(w);
 }
 
 static void stop(struct daemon *d)

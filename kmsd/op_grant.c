@@ -173,7 +173,7 @@ static char *own(struct span text)
     return copy;
 }
 
-// The grant that the request describes; it hangs on the call until it is created.
+// A grant hangs on its call until it is created.
 struct draft {
     struct call_state base;
     struct grant *grant;
@@ -191,15 +191,11 @@ static struct grant *drafted(const struct call *call)
     return ((struct draft *)call->state)->grant;
 }
 
-static void draft(struct call *call)
+// The grant that the request describes.
+static struct grant *describe(const struct call *call)
 {
     const struct grant_params *p = call->params;
-    struct draft *d = calloc(1, sizeof *d);
-    if (!d)
-        abort();
-    struct grant *g = d->grant = grant_new();
-    d->base.free = draft_free;
-    call->state = d;
+    struct grant *g = grant_new();
     g->name = own(p->name);
     g->grantee = own(p->grantee.p ? p->grantee : p->grantee_service);
     g->retiring = own(p->retiring.p ? p->retiring : p->retiring_service);
@@ -216,6 +212,17 @@ static void draft(struct call *call)
     }
     g->source_arn = own(p->constraints.source_arn);
     g->created_ns = call->time_ns;
+    return g;
+}
+
+static void draft(struct call *call)
+{
+    struct draft *d = calloc(1, sizeof *d);
+    if (!d)
+        abort();
+    d->base.free = draft_free;
+    d->grant = describe(call);
+    call->state = d;
 }
 
 const struct fault *create_grant_resolve(struct call *call)
@@ -229,18 +236,27 @@ const struct fault *create_grant_resolve(struct call *call)
 }
 
 // What this kind of key cannot do; the service looks at the constraints first (recorded from DynamoDB's grants).
-static const struct fault *check_key(struct call *call, const struct key *key, const struct grant *g)
+static const struct fault *check_key(struct call *call, const struct key_spec *spec, enum key_usage usage,
+                                     const struct grant *g)
 {
-    if (g->constraint != GRANT_UNCONSTRAINED && !key->spec->symmetric)
+    if (g->constraint != GRANT_UNCONSTRAINED && !spec->symmetric)
         return call_fault(call, &fault_validation,
                           "EncryptionContext is supported only when creating a grant for a symmetric encryption KMS "
                           "key.");
-    uint32_t impossible = g->operations & ~key_spec_grants(key->spec, key->usage);
+    uint32_t impossible = g->operations & ~key_spec_grants(spec, usage);
     for (int i = 0; i < GRANT_OPERATIONS; i++)
         if (impossible >> i & 1)
             return call_fault(call, &fault_validation, "Operation %s is not supported by keys of KeySpec %s.",
-                              grant_operation_names[i], key->spec->name);
+                              grant_operation_names[i], spec->name);
     return NULL;
+}
+
+const struct fault *create_grant_describe(struct call *call, const struct key_spec *spec, enum key_usage usage,
+                                          struct grant **out)
+{
+    const struct fault *fault = check_terms(call);
+    *out = fault ? NULL : describe(call);
+    return fault ? fault : check_key(call, spec, usage, *out);
 }
 
 const struct fault *create_grant_authorize(struct call *call)
@@ -254,7 +270,7 @@ const struct fault *create_grant_authorize(struct call *call)
     if (!fault)
         fault = permit_ask(call, &q, false);
     if (!fault)
-        fault = check_key(call, key, g);
+        fault = check_key(call, key->spec, key->usage, g);
     return fault ? fault : permit_state(call, key);
 }
 

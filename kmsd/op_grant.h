@@ -26,6 +26,10 @@ struct revoke_params {
 extern const struct param create_grant_rows[], revoke_grant_rows[];
 
 MUST_CHECK const struct fault *create_grant_resolve(struct call *call);
+// The grant that call->params describe, for a key of that kind; without a key, and without asking for rights. *out is
+// the caller's, also with a fault (or NULL).
+MUST_CHECK const struct fault *create_grant_describe(struct call *call, const struct key_spec *spec,
+                                                     enum key_usage usage, struct grant **out);
 MUST_CHECK const struct fault *create_grant_authorize(struct call *call);
 MUST_CHECK const struct fault *create_grant(struct call *call);
 MUST_CHECK const struct fault *revoke_grant(struct call *call);

@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "kmsd/call_state.h"
 #include "kmsd/encryption.h"
+#include "kmsd/fault_rules.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/op_alias.h"
@@ -284,6 +285,7 @@ const struct service kms_service = {
     .unbuilt = unbuilt,
     .enter = enter,
     .leave = leave,
+    .tamper = fault_rules_tamper,
     .authorize = permit_call,
     .commit = commit,
     .commit_is_final = true,

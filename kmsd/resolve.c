@@ -25,7 +25,7 @@ static bool is_hex(struct span s)
     return true;
 }
 
-static bool is_key_id(struct span text)
+bool resolve_is_key_id(struct span text)
 {
     if (span_starts(text, "mrk-"))
         return text.n == 36 && is_hex((struct span){text.p + 4, 32});
@@ -35,7 +35,7 @@ static bool is_key_id(struct span text)
 static const struct fault *key_by_id(struct call *call, struct span id, const char *account, struct key **out)
 {
     char arn[KMS_ARN_SIZE], resource[64] = "key/";
-    if (!is_key_id(id))
+    if (!resolve_is_key_id(id))
         return call_fault(call, &fault_not_found, "Invalid keyId '%.*s'", (int)id.n, id.p);
     memcpy(resource + 4, id.p, id.n); // 36 characters
     if (!arn_write(arn, span_of(call->region), account, (struct span){resource, 4 + id.n}))

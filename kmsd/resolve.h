@@ -16,3 +16,5 @@ void resolve_add_key(struct call *call, const struct key *key); // as a resource
 
 // Does the text name an AWS managed key's alias of the caller's account that does not exist yet?
 bool resolve_wants_managed_key(struct call *call, struct span text);
+// A UUID, or "mrk-" and 32 hexadecimal digits.
+bool resolve_is_key_id(struct span text);

@@ -10,7 +10,9 @@
 #include "common/trail/deliver.h"
 #include "common/trail/ship.h"
 #include "kmsd/clock_admin.h"
+#include "kmsd/fault_admin.h"
 #include "kmsd/kmsd.h"
+#include "kmsd/reset.h"
 
 #define REPLY_MAX (4u * 1024 * 1024)
 
@@ -106,5 +108,13 @@ const struct admin_route kmsd_routes[] = {
     {.method = "POST", .path = "/_kmsd/clock", .loopback_only = true, .handle = clock_admin_post},
     {.method = "GET", .path = "/_kmsd/changes", .service_only = true, .handle = list_changes},
     {.method = "POST", .path = "/_kmsd/trail/events", .service_only = true, .handle = take_events},
+    {.method = "POST", .path = "/_kmsd/reset", .loopback_only = true, .for_tests = true, .handle = reset_post},
+    {.method = "GET", .path = "/_kmsd/faults", .loopback_only = true, .for_tests = true, .handle = fault_admin_get},
+    {.method = "POST", .path = "/_kmsd/faults", .loopback_only = true, .for_tests = true, .handle = fault_admin_post},
+    {.method = "DELETE",
+     .path = "/_kmsd/faults",
+     .loopback_only = true,
+     .for_tests = true,
+     .handle = fault_admin_delete},
     {NULL},
 };

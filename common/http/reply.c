@@ -101,6 +101,13 @@ void http_reply_body(struct http_exchange *x, struct span body)
     x->server->n_staged++;
 }
 
+// A reply that was never begun cannot be finished, and that ends its connection.
+void http_reply_cut(struct http_exchange *x)
+{
+    http_reply_discard(x);
+    http_reply_body(x, (struct span){NULL, 0});
+}
+
 void http_reply_discard(struct http_exchange *x)
 {
     if (x->staged)

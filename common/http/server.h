@@ -92,4 +92,6 @@ void http_reply_header(struct http_exchange *x, const char *name, struct span va
 void http_reply_body(struct http_exchange *x, struct span body);
 // Takes a staged reply back. The exchange is then held, as if never replied to; begin again.
 void http_reply_discard(struct http_exchange *x);
+// Stages the end of the connection, without a reply.
+void http_reply_cut(struct http_exchange *x);
 bool http_exchange_staged(const struct http_exchange *x);

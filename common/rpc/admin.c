@@ -96,7 +96,7 @@ bool admin_dispatch(struct worker *w, struct http_exchange *x)
     struct span query = {r->target.p + path.n + (mark ? 1 : 0), r->target.n - path.n - (mark ? 1 : 0)};
     bool known = false;
     for (const struct admin_route *route = w->daemon->spec->routes; route && route->path; route++) {
-        if (!span_is(path, route->path))
+        if (!span_is(path, route->path) || (route->for_tests && !w->daemon->test_control))
             continue;
         known = true;
         if (span_is(r->method, route->method)) {

@@ -70,12 +70,14 @@ struct call {
     const char *trail_detail;  // the same for the trail, where detail quotes what it may not show; NULL: as detail
     struct buf reply;          // the reply's JSON; wiped
     struct json_write out;     // writes into reply
+    bool lose_reply;           // the connection is cut instead of replied to
     bool needs_commit;         // something must be durable before the reply leaves
     const char *shared_event_id;
 
     // Private to common/rpc.
     size_t step;
-    bool entered; // service->enter was called
+    bool entered;  // service->enter was called
+    bool tampered; // service->tamper was asked
     bool suspended, finished;
     struct call_secret *secrets;
     void (*done)(struct call *call, void *arg); // called once the reply may leave

@@ -61,7 +61,8 @@ struct daemon {
     const char *trail_dir; // NULL unless the daemon leads
     bool in_memory;
     bool open_auth;
-    void *ext; // the daemon's own state
+    bool test_control; // admin routes for tests are there
+    void *ext;         // the daemon's own state
 };
 
 // main() of both: returns the exit status.

@@ -86,6 +86,15 @@ static const struct fault *resolve_resource(struct call *call)
     return call->op->resolve ? call->op->resolve(call) : NULL;
 }
 
+// It may suspend the call, which then comes here once more.
+static const struct fault *tamper(struct call *call)
+{
+    if (!call->service->tamper || call->tampered)
+        return NULL;
+    call->tampered = true;
+    return call->service->tamper(call);
+}
+
 static const struct fault *authorize(struct call *call)
 {
     return call->op->authorize ? call->op->authorize(call) : call->service->authorize(call);
@@ -97,7 +106,8 @@ static const struct fault *invoke(struct call *call)
 }
 
 static call_step *const steps[] = {
-    match_operation, authenticate, reserve_record, parse_body, enter_service, resolve_resource, authorize, invoke,
+    match_operation,  authenticate, reserve_record, parse_body, enter_service,
+    resolve_resource, tamper,       authorize,      invoke,
 };
 
 #define STEPS_N (sizeof steps / sizeof steps[0])

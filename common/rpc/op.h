@@ -49,6 +49,7 @@ struct service {
     const char *const *unbuilt_data; // those of them that are data events; NULL: none
     call_step *enter;                // around resolve, authorize and invoke: locks; NULL: nothing
     void (*leave)(struct call *call);
+    call_step *tamper; // faults made for tests, once a call, when its resource is known; NULL: none
     call_step *authorize;
     call_step *commit;                  // makes the call's changes durable (call->needs_commit), shared by the turn
     bool commit_is_final;               // memory runs ahead of the disk: when commit fails the daemon must end (kmsd)

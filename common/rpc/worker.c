@@ -27,6 +27,10 @@ _Static_assert(sizeof(struct header) == sizeof(struct http_header), "http and au
 static void reply_over_http(struct call *call, void *arg)
 {
     struct http_exchange *x = arg;
+    if (call->lose_reply) {
+        http_reply_cut(x);
+        return;
+    }
     struct span body = call_reply_body(call);
     http_reply_begin(x, call_reply_status(call));
     http_reply_header(x, "x-amzn-RequestId", span_of(call->request_id));
