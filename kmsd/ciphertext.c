@@ -37,14 +37,36 @@ static size_t get_be32(const unsigned char *at)
     return (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
 }
 
+static void start_of(const unsigned char *backing_id, unsigned char out[HEADER_MARK_AT])
+{
+    unsigned char start[5] = {1, 2, key_byte(backing_id), 0, 0x78};
+    memcpy(out, start, sizeof start);
+    memcpy(out + sizeof start, backing_id, BACKING_ID_SIZE);
+}
+
+void ciphertext_write_start(const unsigned char backing_id[BACKING_ID_SIZE], struct buf *out)
+{
+    unsigned char start[HEADER_MARK_AT];
+    start_of(backing_id, start);
+    buf_append(out, start, sizeof start);
+}
+
+const unsigned char *ciphertext_start(struct span blob)
+{
+    const unsigned char *p = (const unsigned char *)blob.p;
+    if (blob.n <= HEADER_MARK_AT || p[0] != 1 || p[1] != 2 || p[2] != key_byte(p + 5) || p[3] != 0 || p[4] != 0x78)
+        return NULL;
+    return p + 5;
+}
+
 bool ciphertext_parse(struct span blob, struct ciphertext *out)
 {
     const unsigned char *p = (const unsigned char *)blob.p;
     struct cms_envelope e;
     if (blob.n <= CIPHERTEXT_CMS_AT || blob.n > KMS_CIPHERTEXT_MAX)
         return false;
-    const unsigned char *id = p + 5;
-    if (p[0] != 1 || p[1] != 2 || p[2] != key_byte(id) || p[3] != 0 || p[4] != 0x78 || p[HEADER_MARK_AT] != 1)
+    const unsigned char *id = ciphertext_start(blob);
+    if (!id || p[HEADER_MARK_AT] != 1)
         return false;
     struct span cms = {blob.p + CIPHERTEXT_CMS_AT, blob.n - CIPHERTEXT_CMS_AT};
     if (get_be32(p + LENGTH_AT) != cms.n || !cms_parse(cms, &e) || e.size - e.content_at < OVERHEAD)
@@ -84,9 +106,7 @@ void ciphertext_seal(const unsigned char backing_id[BACKING_ID_SIZE], const unsi
 {
     unsigned char random[NONCE_SIZE + SYM_IV_SIZE], inner[INNER_SIZE], derived[SYM_KEY_SIZE];
     rng_secret(random, sizeof random);
-    unsigned char start[5] = {1, 2, key_byte(backing_id), 0, 0x78};
-    memcpy(out, start, sizeof start);
-    memcpy(out + 5, backing_id, BACKING_ID_SIZE);
+    start_of(backing_id, out);
     out[HEADER_MARK_AT] = 1;
     memcpy(out + NONCE_AT, random, NONCE_SIZE);
     unsigned char *cms = out + CIPHERTEXT_CMS_AT;

@@ -13,6 +13,10 @@
 #define BACKING_ID_SIZE 32
 #define CIPHERTEXT_CMS_AT 58
 
+// What every blob begins with, up to and including the backing key id: appended, and read (NULL: another start).
+void ciphertext_write_start(const unsigned char backing_id[BACKING_ID_SIZE], struct buf *out);
+const unsigned char *ciphertext_start(struct span blob);
+
 // A blob taken apart; spans into it.
 struct ciphertext {
     const unsigned char *backing_id; // BACKING_ID_SIZE bytes

@@ -3,12 +3,15 @@
 #include "kmsd/deletion.h"
 
 #include "common/base/log.h"
+#include "kmsd/cluster_trail.h"
 #include "kmsd/key_job.h"
 #include "kmsd/service_event.h"
 
 static bool run(struct kmsd *kmsd, struct key *key, int64_t now_ns)
 {
-    struct service_event event = {.name = "DeleteKey", .time_ns = now_ns};
+    struct service_event event = {.name = "DeleteKey", .time_ns = now_ns, .arg = key};
+    if (key->origin == ORIGIN_AWS_CLOUDHSM)
+        event.write_additional = cluster_trail_deleted;
     if (!service_event_record(kmsd, key, &event))
         return false;
     changes_add(kmsd->changes, CHANGE_KEY_DELETED, key->arn, NULL);

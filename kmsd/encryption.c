@@ -1,7 +1,6 @@
 // The two ways of encrypting under a KMS key, behind one door for the operations (op_encrypt.c, op_data_key.c, …).
 #include "kmsd/encryption.h"
 
-#include "kmsd/ciphertext.h"
 #include "kmsd/crypto_pke.h"
 #include "kmsd/enc_context.h"
 #include "kmsd/faults.h"
@@ -67,32 +66,33 @@ static bool seal_asymmetric(const struct encryption *e, struct span plaintext, u
     return pkey && pke_encrypt(pke_algorithm_find(e->algorithm), pkey, plaintext, out, n);
 }
 
-const struct fault *encryption_seal(struct call *call, const struct encryption *e, struct span plaintext,
+static const struct fault *encrypt(struct call *call, const struct encryption *e, struct span *plaintext,
+                                   struct span *blob)
+{
+    if (e->key->spec->symmetric)
+        return seal(call, e->slot, e->key, e->context, e->data_key, plaintext, blob);
+    unsigned char *to = arena_alloc(&call->arena, PKE_CIPHERTEXT_MAX);
+    *blob = (struct span){(char *)to, PKE_CIPHERTEXT_MAX};
+    return seal_asymmetric(e, *plaintext, to, &blob->n) ? NULL : &fault_internal;
+}
+
+const struct fault *encryption_seal(struct call *call, const struct encryption *e, struct span *plaintext,
                                     const char *member)
 {
-    const struct key_material *m = key_current(e->key);
-    size_t n = e->key->spec->symmetric ? ciphertext_size(plaintext.n) : PKE_CIPHERTEXT_MAX;
-    unsigned char *blob = arena_alloc(&call->arena, n);
-    if (e->key->spec->symmetric)
-        ciphertext_seal(m->backing_id, m->bytes.p, e->context, plaintext, blob);
-    else if (!seal_asymmetric(e, plaintext, blob, &n))
-        return &fault_internal;
+    struct span blob;
+    const struct fault *fault = encrypt(call, e, plaintext, &blob);
+    if (fault)
+        return fault;
     json_key(&call->out, member);
-    json_base64(&call->out, (struct span){(char *)blob, n});
+    json_base64(&call->out, blob);
     return NULL;
 }
 
 bool encryption_trail_material(struct json_write *w, struct call *call)
 {
-    const struct key_material *m = call->subject2;
-    if (call->fault || !m)
+    if (call->fault && call->fault != &fault_invalid_state)
         return false;
-    if (w) {
-        json_obj_begin(w);
-        json_kcstr(w, "keyMaterialId", m->material_id);
-        json_obj_end(w);
-    }
-    return true;
+    return seal_trail(w, call->subject, call->fault ? NULL : call->subject2);
 }
 
 const struct fault *encryption_no_recipient(struct call *call, const json_t *recipient)

@@ -4,6 +4,7 @@
 
 #include "common/rpc/call.h"
 #include "kmsd/key.h"
+#include "kmsd/seal.h"
 
 extern const char *const encryption_algorithms[]; // the model's enum
 
@@ -12,6 +13,9 @@ struct encryption {
     const struct key *key;
     const char *algorithm; // one of the key spec's
     struct span context;   // canonical, in the call's arena; empty for asymmetric keys
+    // Of keys in external key stores:
+    bool data_key;      // nobody else has the plaintext: the proxy must prove that it will decrypt what it gives
+    enum xks_slot slot; // which of the call's questions to proxies it is
 };
 
 // An absent algorithm means this one.
@@ -22,12 +26,15 @@ MUST_CHECK const struct fault *encryption_prepare(struct call *call, const struc
                                                   const struct str_map *context, struct encryption *out);
 // Whether the algorithm takes a plaintext of n bytes.
 MUST_CHECK const struct fault *encryption_fits(struct call *call, const struct encryption *e, size_t n);
-// Encrypts under the key's current material; writes the ciphertext as the named member of the reply.
-MUST_CHECK const struct fault *encryption_seal(struct call *call, const struct encryption *e, struct span plaintext,
+// Encrypts under the key's current material; writes the ciphertext as the named member of the reply. &call_pending:
+// waits for the proxy of an external key store (xks_wait.h), after which the call comes here again; *plaintext is then
+// what it was before, so that who makes it anew each time (data keys) takes it from there.
+MUST_CHECK const struct fault *encryption_seal(struct call *call, const struct encryption *e, struct span *plaintext,
                                                const char *member);
 
 // What the trail says about key material: only symmetric keys have material of which there can be several.
-// additionalEventData {"keyMaterialId"} of a successful call about call->subject2, a struct key_material.
+// additionalEventData {"keyMaterialId"} of a successful call about call->subject2, a struct key_material; of keys in
+// custom key stores {"customKeyStoreId"[, "xksKeyId"]}, also when they could not be used. call->subject is the key.
 bool encryption_trail_material(struct json_write *w, struct call *call);
 
 // Recipient (Nitro enclaves) is not built.

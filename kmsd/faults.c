@@ -43,3 +43,25 @@ const struct fault fault_unavailable = {
     .code = "KMSInternalException",
     .status = 500,
     .message = "The call was refused because its record or its change could not be written."};
+
+ROW(fault_store_not_found, "CustomKeyStoreNotFoundException", NULL);
+ROW(fault_store_name_in_use, "CustomKeyStoreNameInUseException", NULL);
+ROW(fault_store_has_keys, "CustomKeyStoreHasCMKsException", NULL);
+ROW(fault_store_state, "CustomKeyStoreInvalidStateException", NULL);
+ROW(fault_cluster_not_found, "CloudHsmClusterNotFoundException", NULL);
+ROW(fault_cluster_in_use, "CloudHsmClusterInUseException", NULL);
+ROW(fault_cluster_not_active, "CloudHsmClusterNotActiveException", NULL);
+ROW(fault_cluster_configuration, "CloudHsmClusterInvalidConfigurationException", NULL);
+ROW(fault_cluster_not_related, "CloudHsmClusterNotRelatedException", NULL);
+ROW(fault_trust_anchor, "IncorrectTrustAnchorException", NULL);
+ROW(fault_proxy_uri_in_use, "XksProxyUriInUseException", NULL);
+ROW(fault_proxy_endpoint_in_use, "XksProxyUriEndpointInUseException", NULL);
+ROW(fault_proxy_unreachable, "XksProxyUriUnreachableException", NULL);
+ROW(fault_proxy_credential, "XksProxyIncorrectAuthenticationCredentialException", NULL);
+ROW(fault_proxy_response, "XksProxyInvalidResponseException", NULL);
+ROW(fault_proxy_configuration, "XksProxyInvalidConfigurationException", NULL);
+ROW(fault_vpc_service_in_use, "XksProxyVpcEndpointServiceInUseException", NULL);
+ROW(fault_vpc_service_not_found, "XksProxyVpcEndpointServiceNotFoundException", NULL);
+ROW(fault_xks_key_in_use, "XksKeyAlreadyInUseException", NULL);
+ROW(fault_xks_key_not_found, "XksKeyNotFoundException", NULL);
+ROW(fault_xks_key_configuration, "XksKeyInvalidConfigurationException", NULL);

@@ -32,3 +32,26 @@ extern const struct fault fault_not_authorized;      // NotAuthorizedException (
 extern const struct fault fault_malformed_policy;    // MalformedPolicyDocumentException
 extern const struct fault fault_tag;                 // TagException
 extern const struct fault fault_dry_run;             // DryRunOperationException
+
+// Custom key stores.
+extern const struct fault fault_store_not_found;       // CustomKeyStoreNotFoundException
+extern const struct fault fault_store_name_in_use;     // CustomKeyStoreNameInUseException
+extern const struct fault fault_store_has_keys;        // CustomKeyStoreHasCMKsException
+extern const struct fault fault_store_state;           // CustomKeyStoreInvalidStateException
+extern const struct fault fault_cluster_not_found;     // CloudHsmClusterNotFoundException
+extern const struct fault fault_cluster_in_use;        // CloudHsmClusterInUseException
+extern const struct fault fault_cluster_not_active;    // CloudHsmClusterNotActiveException
+extern const struct fault fault_cluster_configuration; // CloudHsmClusterInvalidConfigurationException
+extern const struct fault fault_cluster_not_related;   // CloudHsmClusterNotRelatedException
+extern const struct fault fault_trust_anchor;          // IncorrectTrustAnchorException
+extern const struct fault fault_proxy_uri_in_use;      // XksProxyUriInUseException
+extern const struct fault fault_proxy_endpoint_in_use; // XksProxyUriEndpointInUseException
+extern const struct fault fault_proxy_unreachable;     // XksProxyUriUnreachableException
+extern const struct fault fault_proxy_credential;      // XksProxyIncorrectAuthenticationCredentialException
+extern const struct fault fault_proxy_response;        // XksProxyInvalidResponseException
+extern const struct fault fault_proxy_configuration;   // XksProxyInvalidConfigurationException
+extern const struct fault fault_vpc_service_in_use;    // XksProxyVpcEndpointServiceInUseException
+extern const struct fault fault_vpc_service_not_found; // XksProxyVpcEndpointServiceNotFoundException
+extern const struct fault fault_xks_key_in_use;        // XksKeyAlreadyInUseException
+extern const struct fault fault_xks_key_not_found;     // XksKeyNotFoundException
+extern const struct fault fault_xks_key_configuration; // XksKeyInvalidConfigurationException

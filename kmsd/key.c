@@ -7,6 +7,7 @@
 
 #include "common/base/ids.h"
 #include "kmsd/arn.h"
+#include "kmsd/key_store.h"
 
 static char *copy(struct span text)
 {
@@ -52,6 +53,12 @@ void key_free(struct key *key, struct policy_pool *policies)
     free(key->xks_key_id);
     free(key->arn);
     free(key);
+}
+
+enum key_state key_shown_state(const struct key *key)
+{
+    bool cut_off = key->key_store && key->key_store->state != STORE_CONNECTED;
+    return cut_off && (key->state == KEY_ENABLED || key->state == KEY_DISABLED) ? KEY_UNAVAILABLE : key->state;
 }
 
 struct key_material *key_current(const struct key *key)

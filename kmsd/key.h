@@ -86,8 +86,9 @@ struct key {
     enum key_origin origin;
     enum multi_region multi_region;
     char *description;
-    char *key_store_id; // of a custom key store; NULL: none
-    char *xks_key_id;   // of ORIGIN_EXTERNAL_KEY_STORE; else NULL
+    char *key_store_id;          // of a custom key store; NULL: none
+    struct key_store *key_store; // the same, in the keyring
+    char *xks_key_id;            // of ORIGIN_EXTERNAL_KEY_STORE; else NULL
     int64_t created_ns;
     int64_t deletion_ns;          // of KEY_PENDING_DELETION
     uint32_t deletion_days;       // the window that was asked for: of the two states that wait for deletion
@@ -115,6 +116,9 @@ struct key_material *key_current(const struct key *key);
 // Adds material in that state, with ids of its own; takes the bytes. What was current is not changed.
 struct key_material *key_add_material(struct key *key, struct rng *rng, struct secret *bytes, enum material_state state,
                                       int64_t now_ns);
+// The state as it is shown and counts: a key whose custom key store is not connected is unavailable, whether it is
+// enabled or not. Its own state comes back with the connection.
+enum key_state key_shown_state(const struct key *key);
 void key_set_description(struct key *key, struct span text);
 // A heap copy of the text, replacing what *to held; empty: NULL.
 void key_set_text(char **to, struct span text);

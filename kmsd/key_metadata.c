@@ -5,6 +5,7 @@
 
 #include "common/base/time_format.h"
 #include "kmsd/key.h"
+#include "kmsd/key_store.h"
 
 const char *const key_origin_names[KEY_ORIGINS] = {
     [ORIGIN_AWS_KMS] = "AWS_KMS",
@@ -102,14 +103,15 @@ static void write(const struct out *o, const struct key *key)
     text(o, "KeyId", key->id);
     text(o, "Arn", key->arn);
     date(o, "CreationDate", key->created_ns);
-    flag(o, "Enabled", key->state == KEY_ENABLED);
+    flag(o, "Enabled", key_shown_state(key) == KEY_ENABLED);
     text(o, "Description", key->description);
     text(o, "KeyUsage", key_usage_names[key->usage]);
-    text(o, "KeyState", key_state_names[key->state]);
+    text(o, "KeyState", key_state_names[key_shown_state(key)]);
     deletion(o, key);
     text(o, "Origin", key_origin_names[key->origin]);
     import(o, key);
     text(o, "CustomKeyStoreId", key->key_store_id);
+    text(o, "CloudHsmClusterId", key->key_store ? key->key_store->cluster_id : NULL);
     text(o, "KeyManager", key->manager == KEY_MANAGER_AWS ? "AWS" : "CUSTOMER");
     text(o, "CustomerMasterKeySpec", key->spec->name);
     text(o, "KeySpec", key->spec->name);

@@ -25,7 +25,7 @@ static void encode_material(const struct key *key, const struct key_material *m,
     buf_init(&name, KMS_ARN_SIZE);
     buf_init(&sealed, 4096);
     seal_name(key, m, &name);
-    if (m->bytes.n > 0)
+    if (m->bytes.n > 0 && key->origin != ORIGIN_AWS_CLOUDHSM) // that lies in the cluster
         root_key_seal(root, buf_span(&name), secret_span(&m->bytes), &sealed);
     hex_decode(span_of(m->material_id), material_id, sizeof material_id);
     buf_append(out, m->backing_id, sizeof m->backing_id);

@@ -4,8 +4,8 @@
 
 #include "kmsd/keyring_internal.h"
 
-const char *const keyring_tables[] = {TABLE_META,    TABLE_KEYS,   TABLE_ALIASES, TABLE_GRANTS,
-                                      TABLE_DELETED, TABLE_SEEDED, NULL};
+const char *const keyring_tables[] = {TABLE_META,   TABLE_KEYS,       TABLE_ALIASES,      TABLE_GRANTS, TABLE_DELETED,
+                                      TABLE_SEEDED, TABLE_KEY_STORES, TABLE_CLUSTER_KEYS, NULL};
 
 void keyring_read_lock(struct keyring *k)
 {
@@ -142,6 +142,8 @@ void keyring_link_key(struct keyring *k, struct key *key)
     struct span id = span_of(key->id);
     HASH_ADD_KEYPTR(hh, k->keys, key->arn, strlen(key->arn), key);
     ptr_vec_insert(&keyring_make_realm(k, key->account, key->region)->keys, &id, key, key_id_cmp);
+    if (key->key_store)
+        key_store_add_key(key->key_store, key);
     for (size_t i = 0; i < key->materials_n; i++)
         keyring_link_material(k, key->materials[i]);
     keyring_note_dates(k, key);

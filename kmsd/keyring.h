@@ -12,6 +12,7 @@
 #include "kmsd/enc_context.h"
 #include "kmsd/grant.h"
 #include "kmsd/key.h"
+#include "kmsd/key_store.h"
 
 struct keyring;
 
@@ -50,14 +51,17 @@ const struct key_material *keyring_material(const struct keyring *k, const unsig
 // A grant of any key by its id, which a grant token holds. NULL: none.
 struct grant *keyring_grant(const struct keyring *k, const unsigned char id[GRANT_ID_SIZE]);
 
-// What an account has in a Region, sorted: struct key by id, struct alias by name. NULL: nothing.
+// What an account has in a Region, sorted: struct key and struct key_store by id, struct alias by name. NULL: nothing.
 struct realm {
-    struct ptr_vec keys, aliases;
+    struct ptr_vec keys, aliases, key_stores;
 };
 const struct realm *keyring_realm(const struct keyring *k, const char *account, const char *region);
 size_t realm_key_after(const struct realm *r, struct span id); // index of the first key behind id (empty: the first)
 size_t realm_alias_after(const struct realm *r, struct span name); // the same of aliases
 size_t key_alias_after(const struct key *key, struct span name);   // of key->aliases
+
+struct key_store *keyring_key_store(const struct keyring *k, struct span id); // NULL: none
+size_t realm_key_store_after(const struct realm *r, struct span id);
 
 // Grants of a Region that a principal may retire, by key ARN and grant id. NULL: none.
 const struct ptr_vec *keyring_retirable(const struct keyring *k, const char *region, const char *principal);
@@ -76,6 +80,8 @@ struct key_draft {
     enum multi_region multi_region;
     const struct key_policy *policy;
     struct secret material;
+    struct key_store *key_store; // NULL: none
+    struct span xks_key_id;      // of ORIGIN_EXTERNAL_KEY_STORE
     int64_t now_ns;
 };
 struct key *keyring_create_key(struct keyring *k, struct key_draft *draft);
@@ -122,3 +128,12 @@ void keyring_create_grant(struct keyring *k, struct key *key, struct grant *g);
 // The same for a grant that has its id, which nothing has yet.
 void keyring_add_grant(struct keyring *k, struct key *key, struct grant *g);
 void keyring_remove_grant(struct keyring *k, struct grant *g); // retired or revoked: it is gone
+
+// Custom key stores. create takes the store over and gives it an id; save is for after any of its fields was changed; a
+// store that is deleted has no keys.
+void keyring_create_key_store(struct keyring *k, struct key_store *s);
+void keyring_save_key_store(struct keyring *k, const struct key_store *s);
+void keyring_delete_key_store(struct keyring *k, struct key_store *s);
+// For the job that connects and disconnects them: when one is due (INT64_MAX: none), and which. A read lock suffices.
+int64_t keyring_next_connection(const struct keyring *k);
+struct key_store *keyring_due_connection(const struct keyring *k, int64_t now_ns); // NULL: none

@@ -38,6 +38,9 @@ struct key *keyring_create_key(struct keyring *k, struct key_draft *draft)
     key->multi_region = draft->multi_region;
     key->policy = draft->policy;
     key->created_ns = draft->now_ns;
+    key->key_store = draft->key_store;
+    key_set_text(&key->key_store_id, span_of(draft->key_store ? draft->key_store->id : NULL));
+    key_set_text(&key->xks_key_id, draft->xks_key_id);
     if (draft->material.n > 0)
         key_add_material(key, k->rng, &draft->material, MATERIAL_CURRENT, draft->now_ns);
     else if (draft->origin == ORIGIN_EXTERNAL)
@@ -49,6 +52,8 @@ struct key *keyring_create_key(struct keyring *k, struct key_draft *draft)
 void keyring_add_key(struct keyring *k, struct key *key)
 {
     keyring_link_key(k, key);
+    if (key->origin == ORIGIN_AWS_CLOUDHSM)
+        keyring_put_cluster_key(k, key);
     keyring_save_key(k, key);
 }
 
@@ -87,6 +92,8 @@ static void bury_materials(struct keyring *k, struct key *key)
     for (size_t i = 0; i < key->materials_n; i++) {
         struct key_material *m = key->materials[i];
         store_put(k->store, TABLE_DELETED, (struct span){(char *)m->backing_id, BACKING_ID_SIZE}, span_of(key->arn));
+        if (key->origin == ORIGIN_AWS_CLOUDHSM)
+            keyring_delete_cluster_key(k, m);
         material_wipe(m);
         key_set_text(&m->description, (struct span){NULL, 0});
         m->key = NULL;
@@ -107,6 +114,8 @@ void keyring_delete_key(struct keyring *k, struct key *key)
     while (key->grants.by_id.n > 0)
         keyring_remove_grant(k, key->grants.by_id.v[key->grants.by_id.n - 1]);
     bury_materials(k, key);
+    if (key->key_store)
+        key_store_remove_key(key->key_store, key);
     HASH_DEL(k->keys, key);
     ptr_vec_remove(&keyring_make_realm(k, key->account, key->region)->keys, &id, same_key_id);
     store_delete(k->store, TABLE_KEYS, span_of(key->arn));

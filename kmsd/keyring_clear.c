@@ -108,8 +108,11 @@ static void clear_key(struct keyring *k, struct key *key)
         store_delete(k->store, TABLE_GRANTS, keyring_grant_name(key, g->id_hex, name));
         HASH_DELETE(hh_id, k->grants, g);
     }
-    for (size_t i = 0; i < key->materials_n; i++)
+    for (size_t i = 0; i < key->materials_n; i++) {
+        if (key->origin == ORIGIN_AWS_CLOUDHSM)
+            keyring_delete_cluster_key(k, key->materials[i]);
         HASH_DEL(k->materials, key->materials[i]);
+    }
     store_delete(k->store, TABLE_KEYS, span_of(key->arn));
     HASH_DEL(k->keys, key);
     key_free(key, k->policies);
@@ -140,4 +143,6 @@ void keyring_clear(struct keyring *k)
             clear_key(k, key);
     }
     clear_deleted(k);
+    while (k->key_stores) // no seed makes any
+        keyring_delete_key_store(k, k->key_stores);
 }

@@ -12,6 +12,8 @@
 #define TABLE_GRANTS "grants"
 #define TABLE_DELETED "deleted_keys" // backing key id -> ARN
 #define TABLE_SEEDED "seeded"        // ARN -> nothing
+#define TABLE_KEY_STORES "key_stores"
+#define TABLE_CLUSTER_KEYS "cloudhsm_keys" // backing key id -> key material, which lies in a (simulated) cluster
 
 #define REALM_NAME_SIZE 48
 
@@ -43,6 +45,7 @@ struct keyring {
     struct alias *aliases;          // hash by ARN
     struct key_material *materials; // hash by backing key id
     struct grant *grants;           // hash by id
+    struct key_store *key_stores;   // hash by id
     struct realm_entry *realms;
     struct retirer *retirers;
     struct seeded *seeded;
@@ -62,3 +65,8 @@ void keyring_link_seeded(struct keyring *k, struct span arn);
 void keyring_forget_seeded(struct keyring *k);
 // The name of a grant's record.
 struct span keyring_grant_name(const struct key *key, const char *id_hex, char name[KMS_ARN_SIZE + 66]);
+void keyring_link_key_store(struct keyring *k, struct key_store *s);
+// The key material of a key in a cluster, which its own record does not have. take: as loaded; false: damaged.
+void keyring_put_cluster_key(struct keyring *k, const struct key *key);
+void keyring_delete_cluster_key(struct keyring *k, const struct key_material *m);
+bool keyring_take_cluster_key(struct keyring *k, struct span name, struct span sealed);

@@ -34,6 +34,16 @@ static bool each_meta(void *arg, struct span name, struct span value)
     return true;
 }
 
+static bool each_key_store(void *arg, struct span name, struct span value)
+{
+    struct loading *l = arg;
+    struct key_store *s = key_store_decode(name, value, l->k->root);
+    if (!s)
+        return stop(l, "custom key store", name);
+    keyring_link_key_store(l->k, s);
+    return true;
+}
+
 static bool each_key(void *arg, struct span name, struct span value)
 {
     struct loading *l = arg;
@@ -42,8 +52,16 @@ static bool each_key(void *arg, struct span name, struct span value)
         l->failed = true;
         return false;
     }
+    if (key->key_store_id)
+        key->key_store = keyring_key_store(l->k, span_of(key->key_store_id));
     keyring_link_key(l->k, key);
-    return true;
+    return !key->key_store_id || key->key_store || stop(l, "the key store of key", name);
+}
+
+static bool each_cluster_key(void *arg, struct span name, struct span value)
+{
+    struct loading *l = arg;
+    return keyring_take_cluster_key(l->k, name, value) || stop(l, "key material in a cluster", (struct span){"", 0});
 }
 
 static bool each_alias(void *arg, struct span name, struct span value)
@@ -144,12 +162,24 @@ struct keyring *keyring_open(const struct keyring_options *o, char *why, size_t 
     for (int i = 0; i < KEY_DATES; i++)
         k->next_ns[i] = INT64_MAX;
     struct loading l = {.k = k, .why = why, .why_size = why_size};
-    if (scan(&l, TABLE_META, each_meta) && open_root_key(&l, o->root_key_path) && scan(&l, TABLE_KEYS, each_key) &&
-        scan(&l, TABLE_ALIASES, each_alias) && scan(&l, TABLE_GRANTS, each_grant) &&
-        scan(&l, TABLE_DELETED, each_deleted) && scan(&l, TABLE_SEEDED, each_seeded))
+    if (scan(&l, TABLE_META, each_meta) && open_root_key(&l, o->root_key_path) &&
+        scan(&l, TABLE_KEY_STORES, each_key_store) && scan(&l, TABLE_KEYS, each_key) &&
+        scan(&l, TABLE_CLUSTER_KEYS, each_cluster_key) && scan(&l, TABLE_ALIASES, each_alias) &&
+        scan(&l, TABLE_GRANTS, each_grant) && scan(&l, TABLE_DELETED, each_deleted) &&
+        scan(&l, TABLE_SEEDED, each_seeded))
         return k;
     keyring_close(k);
     return NULL;
+}
+
+static void free_key_stores(struct keyring *k)
+{
+    struct key_store *s, *next;
+    HASH_ITER(hh, k->key_stores, s, next)
+    {
+        HASH_DEL(k->key_stores, s);
+        key_store_free(s);
+    }
 }
 
 static void free_keys(struct keyring *k)
@@ -183,11 +213,13 @@ void keyring_close(struct keyring *k)
     }
     free_keys(k);
     keyring_forget_seeded(k);
+    free_key_stores(k);
     HASH_ITER(hh, k->realms, realm, next_realm)
     {
         HASH_DEL(k->realms, realm);
         ptr_vec_done(&realm->realm.keys);
         ptr_vec_done(&realm->realm.aliases);
+        ptr_vec_done(&realm->realm.key_stores);
         free(realm);
     }
     policy_pool_free(k->policies);

@@ -5,8 +5,11 @@
 #include "common/rpc/daemon.h"
 #include "kmsd/changes.h"
 #include "kmsd/keyring.h"
+#include "kmsd/xks_client.h"
 
 struct clock_hub;
+struct cloudhsm;
+struct connect_job;
 struct deliver;
 struct fault_rules;
 struct key_maker;
@@ -23,8 +26,12 @@ struct kmsd {
     struct clock_hub *clock;
     struct deliver *deliver;
     struct journal_writer *journal; // the main thread's, for service events
-    int64_t grant_delay_ns;         // until a new grant works without its token
-    int64_t next_delivery_ns;       // the delivery job's
+    struct cloudhsm *cloudhsm;      // replaced (SIGHUP) under the keyring's lock for changing
+    struct connect_job *connect;
+    struct xks_settings xks;
+    int64_t key_store_delay_ns; // how long connecting and disconnecting take
+    int64_t grant_delay_ns;     // until a new grant works without its token
+    int64_t next_delivery_ns;   // the delivery job's
     int64_t trail_interval_ns;
 };
 

@@ -9,6 +9,8 @@
 #include "common/trail/deliver.h"
 #include "common/trail/ship.h"
 #include "kmsd/clock_admin.h"
+#include "kmsd/cloudhsm.h"
+#include "kmsd/connect_job.h"
 #include "kmsd/deletion.h"
 #include "kmsd/fault_rules.h"
 #include "kmsd/key_maker.h"
@@ -51,6 +53,36 @@ static const struct conf_option options[] = {
      .kind = CONF_SWITCH,
      .help = "Lets programs of this machine go back to the seed (POST /_kmsd/reset) and make calls fail "
              "(/_kmsd/faults)."},
+    {.name = "xks-ca",
+     .kind = CONF_TEXT,
+     .arg = "FILE",
+     .help = "Certificates (PEM) that the proxies of external key stores are trusted by, instead of the system's."},
+    {.name = "xks-timeout",
+     .kind = CONF_DURATION,
+     .arg = "TIME",
+     .def = "250ms",
+     .min = NS_PER_MS,
+     .max = HOUR_NS,
+     .help = "How long the proxy of an external key store may take to answer."},
+    {.name = "xks-connect",
+     .kind = CONF_LIST,
+     .arg = "NAME=ADDRESS:PORT",
+     .help =
+         "Where the proxy of this name is reached, instead of at the name's address and port 443 (which no endpoint "
+         "of an external key store can tell otherwise); its certificate must be for the name."},
+    {.name = "cloudhsm",
+     .kind = CONF_TEXT,
+     .arg = "FILE",
+     .help =
+         "The CloudHSM clusters that key stores can be made of (JSON, read again at SIGHUP); without it every cluster "
+         "exists and takes any password."},
+    {.name = "key-store-delay",
+     .kind = CONF_DURATION,
+     .arg = "TIME",
+     .def = "0s",
+     .min = 0,
+     .max = HOUR_NS,
+     .help = "How long custom key stores take to connect and disconnect, on AWS up to 20 minutes."},
     {NULL},
 };
 
@@ -129,9 +161,23 @@ static bool plant_seed(struct kmsd *kmsd, char *why, size_t why_size)
            store_commit(d->store, why, why_size);
 }
 
+static bool open_key_stores(struct kmsd *kmsd, char *why, size_t why_size)
+{
+    const struct conf *conf = kmsd->daemon->conf;
+    kmsd->key_store_delay_ns = conf_duration_ns(conf, "key-store-delay");
+    kmsd->cloudhsm = cloudhsm_open(conf_text(conf, "cloudhsm"), why, why_size);
+    if (!kmsd->cloudhsm || !xks_settings_read(&kmsd->xks, conf, why, why_size))
+        return false;
+    kmsd->connect = connect_job_start(kmsd, &kmsd->xks);
+    return true;
+}
+
 static void release(struct kmsd *kmsd)
 {
     seed_free(kmsd->seed);
+    connect_job_free(kmsd->connect);
+    cloudhsm_free(kmsd->cloudhsm);
+    xks_settings_done(&kmsd->xks);
     clock_hub_free(kmsd->clock);
     fault_rules_free(kmsd->faults);
     deliver_free(kmsd->deliver);
@@ -155,8 +201,8 @@ static bool start(struct daemon *d, char *why, size_t why_size)
     kmsd->key_maker = key_maker_new();
     kmsd->changes = changes_new(d->rng, CHANGES_KEPT);
     kmsd->journal = journal_writer_new(d->journal, "main", why, why_size);
-    if (!kmsd->journal || !open_keyring(kmsd, why, why_size) || !plant_seed(kmsd, why, why_size) ||
-        !start_delivery(kmsd, why, why_size)) {
+    if (!kmsd->journal || !open_keyring(kmsd, why, why_size) || !open_key_stores(kmsd, why, why_size) ||
+        !plant_seed(kmsd, why, why_size) || !start_delivery(kmsd, why, why_size)) {
         release(kmsd);
         d->ext = NULL;
         return false;
@@ -169,14 +215,6 @@ static bool start(struct daemon *d, char *why, size_t why_size)
     return true;
 }
 
-// Calls that wait for a key get their answer: that there is none; calls that are delayed go on.
-static void worker_finish(struct worker *w)
-{
-    struct kmsd *kmsd = w->daemon->ext;
-    key_maker_stop(kmsd->key_maker);
-    fault_rules_finish(w);
-}
-
 static void stop(struct daemon *d)
 {
     struct kmsd *kmsd = d->ext;
@@ -185,11 +223,57 @@ static void stop(struct daemon *d)
     d->ext = NULL;
 }
 
+static void reload_clusters(struct kmsd *kmsd)
+{
+    char why[512];
+    const char *path = conf_text(kmsd->daemon->conf, "cloudhsm");
+    if (!path)
+        return;
+    struct cloudhsm *next = cloudhsm_open(path, why, sizeof why);
+    if (!next) {
+        log_error("the CloudHSM clusters stay as they were: %s", why);
+        return;
+    }
+    keyring_write_lock(kmsd->keyring);
+    struct cloudhsm *old = kmsd->cloudhsm;
+    kmsd->cloudhsm = next;
+    keyring_unlock(kmsd->keyring);
+    cloudhsm_free(old);
+    log_info("CloudHSM clusters read again from %s", path);
+}
+
 // Who may do what may have changed for every key.
 static void reloaded(struct daemon *d)
 {
     struct kmsd *kmsd = d->ext;
     changes_reset(kmsd->changes, d->rng);
+    reload_clusters(kmsd);
+}
+
+static bool worker_start(struct worker *w, char *why, size_t why_size)
+{
+    (void)why;
+    (void)why_size;
+    struct kmsd *kmsd = w->daemon->ext;
+    w->ext = xks_client_new(loop_base(w->loop), &kmsd->xks);
+    return true;
+}
+
+// Calls that wait get their answer: that there is no key, or that the proxy cannot be reached; calls that are delayed
+// go on.
+static void worker_finish(struct worker *w)
+{
+    struct kmsd *kmsd = w->daemon->ext;
+    key_maker_stop(kmsd->key_maker);
+    fault_rules_finish(w);
+    if (w->ext)
+        xks_client_end(w->ext);
+}
+
+static void worker_stop(struct worker *w)
+{
+    xks_client_free(w->ext);
+    w->ext = NULL;
 }
 
 int main(int argc, char **argv)
@@ -205,7 +289,9 @@ int main(int argc, char **argv)
         .store_tables = keyring_tables,
         .max_body = SHIP_BATCH_MAX + 64 * 1024,
         .start = start,
+        .worker_start = worker_start,
         .worker_finish = worker_finish,
+        .worker_stop = worker_stop,
         .stop = stop,
         .reloaded = reloaded,
         .version = version_print,

@@ -8,6 +8,7 @@
 #include "common/auth/region.h"
 #include "common/base/json_read.h"
 #include "kmsd/arn.h"
+#include "kmsd/create_in_store.h"
 #include "kmsd/faults.h"
 #include "kmsd/key_maker.h"
 #include "kmsd/key_type.h"
@@ -111,13 +112,12 @@ static const struct fault *check_spec(struct call *call, struct create_key_param
 
 static const struct fault *check_origin(struct call *call, const struct create_key_params *p)
 {
-    if (p->origin.p && !span_is(p->origin, "AWS_KMS"))
-        return call_fault(call, &fault_unsupported, "Origin %.*s is not supported yet.", (int)p->origin.n, p->origin.p);
-    if (p->custom_key_store_id.p || p->xks_key_id.p)
-        return call_fault(call, &fault_unsupported, "Custom key stores are not supported yet.");
-    if (p->multi_region.v)
+    if (span_is(p->origin, "EXTERNAL"))
+        return call_fault(call, &fault_unsupported, "Origin EXTERNAL is not supported yet.");
+    const struct fault *fault = create_in_store_check(call, p);
+    if (!fault && p->multi_region.v)
         return call_fault(call, &fault_unsupported, "Multi-Region keys are not supported yet.");
-    return NULL;
+    return fault;
 }
 
 const struct fault *create_key_check(struct call *call)
@@ -163,7 +163,9 @@ const struct fault *create_key(struct call *call)
     struct json_write *w = &call->out;
     struct key_draft draft = {
         .account = call->account, .region = call->region, .spec = p->spec, .usage = p->usage, .now_ns = call->time_ns};
-    const struct fault *fault = policy_for(call, &draft.policy);
+    const struct fault *fault = create_in_store(call, p, &draft);
+    if (!fault)
+        fault = policy_for(call, &draft.policy);
     if (fault)
         return fault;
     fault = key_maker_make(kmsd_of(call)->key_maker, call, p->spec, &draft.material);
@@ -227,6 +229,10 @@ void create_key_trail_request(struct json_write *w, struct call *call)
     shown(w, "keyUsage", json_object_get(j, "KeyUsage"), "ENCRYPT_DECRYPT");
     if (json_is_boolean(json_object_get(j, "MultiRegion")))
         json_kbool(w, "multiRegion", json_is_true(json_object_get(j, "MultiRegion")));
+    if (json_is_string(json_object_get(j, "CustomKeyStoreId")))
+        json_kstr(w, "customKeyStoreId", json_span(json_object_get(j, "CustomKeyStoreId")));
+    if (json_is_string(json_object_get(j, "XksKeyId")))
+        json_kstr(w, "xksKeyId", json_span(json_object_get(j, "XksKeyId")));
     if (json_is_array(json_object_get(j, "Tags")))
         trail_tags(w, json_object_get(j, "Tags"));
     json_obj_end(w);

@@ -64,8 +64,9 @@ static const struct fault *make_data_key(struct call *call, bool with_plaintext)
         return fault;
     struct span plaintext = {call_secret_alloc(call, n), n};
     rng_secret((void *)(uintptr_t)plaintext.p, n);
+    e.data_key = true;
     json_obj_begin(w);
-    fault = encryption_seal(call, &e, plaintext, "CiphertextBlob");
+    fault = encryption_seal(call, &e, &plaintext, "CiphertextBlob");
     json_kcstr(w, "KeyId", key->arn);
     json_kcstr(w, "KeyMaterialId", key_current(key)->material_id);
     if (with_plaintext) {

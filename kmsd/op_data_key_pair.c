@@ -74,7 +74,7 @@ static const struct fault *write_reply(struct call *call, const struct encryptio
     json_kcstr(w, "KeyId", e->key->arn);
     json_kcstr(w, "KeyMaterialId", key_current(e->key)->material_id);
     json_kcstr(w, "KeyPairSpec", p->spec->name);
-    const struct fault *fault = encryption_seal(call, e, pkcs8, "PrivateKeyCiphertextBlob");
+    const struct fault *fault = encryption_seal(call, e, &pkcs8, "PrivateKeyCiphertextBlob");
     if (with_plaintext) {
         json_key(w, "PrivateKeyPlaintext");
         json_base64(w, pkcs8);

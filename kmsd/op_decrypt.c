@@ -31,7 +31,10 @@ const struct fault *decrypt_resolve(struct call *call)
 {
     struct decrypt_params *p = call->params;
     const struct fault *fault = encryption_no_recipient(call, p->recipient);
-    return fault ? fault : source_resolve(call, &p->source, "KeyId");
+    if (!fault)
+        fault = source_resolve(call, &p->source, "KeyId");
+    call->subject = p->source.key;
+    return fault;
 }
 
 const struct fault *decrypt_authorize(struct call *call)

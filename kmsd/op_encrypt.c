@@ -30,6 +30,7 @@ const struct fault *encrypt(struct call *call)
     const struct encrypt_params *p = call->params;
     const struct key *key = call->subject;
     struct json_write *w = &call->out;
+    struct span plaintext = p->plaintext;
     struct encryption e;
     const struct fault *fault = encryption_prepare(call, key, p->algorithm, &p->common.context, &e);
     if (!fault)
@@ -39,7 +40,7 @@ const struct fault *encrypt(struct call *call)
     if (fault)
         return fault;
     json_obj_begin(w);
-    fault = encryption_seal(call, &e, p->plaintext, "CiphertextBlob");
+    fault = encryption_seal(call, &e, &plaintext, "CiphertextBlob");
     json_kcstr(w, "EncryptionAlgorithm", e.algorithm);
     json_kcstr(w, "KeyId", key->arn);
     json_obj_end(w);

@@ -4,6 +4,7 @@
 #include "common/base/rng.h"
 #include "kmsd/encryption.h"
 #include "kmsd/faults.h"
+#include "kmsd/op_key_store.h"
 
 const struct param generate_random_rows[] = {
     {.name = "NumberOfBytes",
@@ -21,15 +22,27 @@ const struct param generate_random_rows[] = {
     {NULL},
 };
 
+// The random bytes of a cluster come from where all others do.
+static const struct fault *check_cluster(struct call *call, struct span id)
+{
+    struct key_store *s;
+    const struct fault *fault = key_store_find(call, id, &s);
+    if (fault)
+        return fault;
+    if (s->type != KEY_STORE_CLOUDHSM)
+        return call_fault(call, &fault_unsupported, "Custom key store %s is an external key store.", s->id);
+    return key_store_connected(call, s);
+}
+
 const struct fault *generate_random(struct call *call)
 {
     const struct random_params *p = call->params;
     struct json_write *w = &call->out;
     if (!p->bytes.set)
         return call_fault(call, &fault_validation, "NumberOfBytes is required.");
-    if (p->custom_key_store_id.p)
-        return call_fault(call, &fault_unsupported, "Custom key stores are not supported yet.");
     const struct fault *fault = encryption_no_recipient(call, p->recipient);
+    if (!fault && p->custom_key_store_id.p)
+        fault = check_cluster(call, p->custom_key_store_id);
     if (fault)
         return fault;
     size_t n = (size_t)p->bytes.v;

@@ -80,7 +80,7 @@ static const struct fault *write_reply(struct call *call, const struct encryptio
     struct json_write *w = &call->out;
     const struct key_material *material = destination_material(call);
     json_obj_begin(w);
-    const struct fault *fault = encryption_seal(call, e, plaintext, "CiphertextBlob");
+    const struct fault *fault = encryption_seal(call, e, &plaintext, "CiphertextBlob");
     json_kcstr(w, "DestinationEncryptionAlgorithm", e->algorithm);
     if (material)
         json_kcstr(w, "DestinationKeyMaterialId", material->material_id);
@@ -100,6 +100,7 @@ const struct fault *re_encrypt(struct call *call)
     const char *source_algorithm = NULL;
     struct encryption e;
     const struct fault *fault = encryption_prepare(call, call->subject, p->algorithm, &p->common.context, &e);
+    e.slot = XKS_SECOND;
     if (!fault && !source_ignored(call, &p->source))
         fault = source_open(call, &p->source, &p->source_context, &plaintext, &source_algorithm);
     if (!fault)

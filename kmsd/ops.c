@@ -7,18 +7,21 @@
 #include "common/base/ids.h"
 #include "common/base/log.h"
 #include "kmsd/call_state.h"
+#include "kmsd/cluster_trail.h"
 #include "kmsd/encryption.h"
 #include "kmsd/fault_rules.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/op_alias.h"
 #include "kmsd/op_create_key.h"
+#include "kmsd/op_create_key_store.h"
 #include "kmsd/op_data_key.h"
 #include "kmsd/op_data_key_pair.h"
 #include "kmsd/op_decrypt.h"
 #include "kmsd/op_encrypt.h"
 #include "kmsd/op_grant.h"
 #include "kmsd/op_key.h"
+#include "kmsd/op_key_store.h"
 #include "kmsd/op_list_grants.h"
 #include "kmsd/op_mac.h"
 #include "kmsd/op_policy.h"
@@ -35,17 +38,11 @@
 
 // In the real API, not here yet. Every name is either in the table or in this list (tests/model).
 static const char *const unbuilt[] = {
-    "ConnectCustomKeyStore",
-    "CreateCustomKeyStore",
-    "DeleteCustomKeyStore",
     "DeleteImportedKeyMaterial",
-    "DescribeCustomKeyStores",
-    "DisconnectCustomKeyStore",
     "GetKeyLastUsage",
     "GetParametersForImport",
     "ImportKeyMaterial",
     "ReplicateKey",
-    "UpdateCustomKeyStore",
     "UpdatePrimaryRegion",
     NULL,
 };
@@ -67,6 +64,7 @@ static const struct op ops[] = {
     {.name = "CreateKey", .action = "kms:CreateKey", PARAMS(create_key_rows, create_key_params),
      .resolve = create_key_check, .authorize = create_key_authorize, .invoke = create_key, .changes = true,
      .trail_request = create_key_trail_request, .trail_response = create_key_trail_response,
+     .trail_additional = cluster_trail_created,
      KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
     {.name = "DescribeKey", .action = "kms:DescribeKey", PARAMS(describe_key_rows, kms_params),
      .resolve = resolve_key, .invoke = describe_key, .read_only = true,
@@ -83,7 +81,7 @@ static const struct op ops[] = {
     {.name = "ScheduleKeyDeletion", .action = "kms:ScheduleKeyDeletion",
      PARAMS(schedule_key_deletion_rows, schedule_params),
      .resolve = schedule_key_deletion_resolve, .invoke = schedule_key_deletion, .changes = true,
-     .trail_response = schedule_key_deletion_trail,
+     .trail_response = schedule_key_deletion_trail, .trail_additional = cluster_trail_scheduled,
      KMS(.grant = GRANT_NONE, .rule = RULE_SCHEDULE)},
     {.name = "CancelKeyDeletion", .action = "kms:CancelKeyDeletion", PARAMS(key_id_rows, kms_params),
      .resolve = resolve_key, .invoke = cancel_key_deletion, .changes = true, .trail_response = trail_key_arn,
@@ -201,6 +199,30 @@ static const struct op ops[] = {
     {.name = "GetPublicKey", .action = "kms:GetPublicKey", PARAMS(get_public_key_rows, kms_params),
      .resolve = resolve_key, .invoke = get_public_key, .read_only = true,
      KMS(ANYWHERE, .grant = GRANT_GET_PUBLIC_KEY, .rule = RULE_USE)},
+    // ---- custom key stores ----
+    {.name = "CreateCustomKeyStore", .action = "kms:CreateCustomKeyStore",
+     PARAMS(create_key_store_rows, create_key_store_params),
+     .invoke = create_key_store, .changes = true,
+     .trail_request = key_store_params_trail, .trail_response = create_key_store_trail_response,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "DescribeCustomKeyStores", .action = "kms:DescribeCustomKeyStores",
+     PARAMS(describe_key_stores_rows, describe_key_stores_params),
+     .invoke = describe_key_stores, .read_only = true,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "UpdateCustomKeyStore", .action = "kms:UpdateCustomKeyStore",
+     PARAMS(update_key_store_rows, update_key_store_params),
+     .invoke = update_key_store, .changes = true,
+     .trail_request = key_store_params_trail, .trail_additional = update_key_store_trail,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "ConnectCustomKeyStore", .action = "kms:ConnectCustomKeyStore", PARAMS(key_store_id_rows, key_store_params),
+     .invoke = connect_key_store, .changes = true, .trail_additional = key_store_trail,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "DisconnectCustomKeyStore", .action = "kms:DisconnectCustomKeyStore", PARAMS(key_store_id_rows, key_store_params),
+     .invoke = disconnect_key_store, .changes = true, .trail_additional = key_store_trail,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
+    {.name = "DeleteCustomKeyStore", .action = "kms:DeleteCustomKeyStore", PARAMS(key_store_id_rows, key_store_params),
+     .invoke = delete_key_store, .changes = true, .trail_additional = key_store_trail,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
     // ---- grants ----
     {.name = "CreateGrant", .action = "kms:CreateGrant", PARAMS(create_grant_rows, grant_params),
      .resolve = create_grant_resolve, .authorize = create_grant_authorize, .invoke = create_grant, .changes = true,

@@ -7,6 +7,11 @@
 #include "kmsd/kmsd.h"
 #include "kmsd/ops.h"
 
+// Source: AWS KMS External Key Store Proxy API specification, "Error codes".
+#define EXTERNAL_STORE_CUT_OFF                                                                                         \
+    "This KMS key is in a custom key store that is not connected to its external key store proxy. Connect the "        \
+    "external key store and try the request again."
+
 static const char *action_of(const struct call *call)
 {
     const struct kms_params *p = call->params;
@@ -125,7 +130,10 @@ const struct fault *permit_state(struct call *call, const struct key *key)
     if (ext->origins && !(ext->origins >> key->origin & 1))
         return call_fault(call, &fault_unsupported, "%s origin is %s which is not valid for this operation.", key->arn,
                           key_origin_names[key->origin]);
-    const struct fault *fault = key_state_check(ext->rule, key->state, &phrase);
+    enum key_state state = key_shown_state(key);
+    const struct fault *fault = key_state_check(ext->rule, state, &phrase);
+    if (fault && state == KEY_UNAVAILABLE && key->origin == ORIGIN_EXTERNAL_KEY_STORE)
+        return call_fault(call, fault, "%s", EXTERNAL_STORE_CUT_OFF);
     return fault ? call_fault(call, fault, "%s %s", key->arn, phrase) : NULL;
 }
 

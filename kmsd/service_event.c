@@ -26,6 +26,7 @@ bool service_event_record(struct kmsd *kmsd, const struct key *key, const struct
         .user_agent = SPAN(INTERNAL),
         .event_id = event_id,
         .write_service_details = event->write_details,
+        .write_additional = event->write_additional,
         .arg = event->arg,
         .resources = &resource,
         .resources_n = 1,

@@ -8,6 +8,7 @@ struct service_event {
     int64_t time_ns;
     void (*write_details)(struct json_write *w,
                           void *arg); // serviceEventDetails, one JSON value; NULL: the member is absent
+    void (*write_additional)(struct json_write *w, void *arg); // additionalEventData, the same
     void *arg;
 };
 

@@ -21,7 +21,7 @@ bool source_ignored(const struct call *call, const struct source *s)
 
 static void find_material(struct call *call, struct source *s)
 {
-    if (s->blob.p && encryption_is_symmetric(s->algorithm) && ciphertext_parse(s->blob, &s->parsed))
+    if (s->blob.p && encryption_is_symmetric(s->algorithm) && sealed_parse(s->blob, &s->parsed))
         s->material = keyring_material(kmsd_of(call)->keyring, s->parsed.backing_id);
 }
 
@@ -69,13 +69,6 @@ const struct fault *source_authorize(struct call *call, const struct source *s, 
     return fault ? fault : permit_state(call, s->key);
 }
 
-static bool open_symmetric(struct call *call, const struct source *s, struct span context, struct span *plaintext)
-{
-    unsigned char *to = call_secret_alloc(call, s->parsed.plaintext_n);
-    *plaintext = (struct span){(char *)to, s->parsed.plaintext_n};
-    return ciphertext_open(&s->parsed, s->material->bytes.p, context, to);
-}
-
 static bool open_asymmetric(struct call *call, const struct source *s, const char *algorithm, struct span *plaintext)
 {
     EVP_PKEY *pkey = material_pkey(key_current(s->key));
@@ -95,7 +88,7 @@ const struct fault *source_open(struct call *call, const struct source *s, const
     if (fault)
         return fault;
     *algorithm = e.algorithm;
-    bool ok =
-        s->material ? open_symmetric(call, s, e.context, plaintext) : open_asymmetric(call, s, e.algorithm, plaintext);
-    return ok ? NULL : &fault_invalid_ciphertext;
+    if (s->material)
+        return seal_open(call, XKS_FIRST, &s->parsed, s->material, e.context, plaintext);
+    return open_asymmetric(call, s, e.algorithm, plaintext) ? NULL : &fault_invalid_ciphertext;
 }

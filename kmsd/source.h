@@ -2,9 +2,9 @@
 #pragma once
 
 #include "common/rpc/call.h"
-#include "kmsd/ciphertext.h"
 #include "kmsd/key.h"
 #include "kmsd/ops.h"
+#include "kmsd/seal.h"
 
 // The resolver fills what KMS finds out about it.
 struct source {
@@ -12,7 +12,7 @@ struct source {
     struct span key_id; // as the caller named it; p NULL: the ciphertext says
     struct span algorithm;
     struct span_list modifiers; // DryRunModifiers
-    struct ciphertext parsed;
+    struct sealed parsed;
     const struct key_material *material; // NULL: an asymmetric key's, or no ciphertext that was made here
     struct key *key;                     // the one to ask for rights
 };
@@ -26,6 +26,7 @@ MUST_CHECK const struct fault *source_resolve(struct call *call, struct source *
 // Step authorize: asks for the action on the source's key, with the context in the call's parameters.
 MUST_CHECK const struct fault *source_authorize(struct call *call, const struct source *s, const char *action,
                                                 enum grant_operation operation);
-// Opens the ciphertext into memory that is wiped with the call. *algorithm is the one it was made with.
+// Opens the ciphertext into memory that is wiped with the call. *algorithm is the one it was made with. &call_pending:
+// waits for the proxy of an external key store, after which the call comes here again.
 MUST_CHECK const struct fault *source_open(struct call *call, const struct source *s, const struct str_map *context,
                                            struct span *plaintext, const char **algorithm);

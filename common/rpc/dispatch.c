@@ -165,6 +165,8 @@ void call_restart(struct call *call)
         call->step++;
     call->resources_n = 0;
     call->subject = call->subject2 = NULL;
+    buf_wipe(&call->reply); // what the step had begun to write
+    json_write_init(&call->out, &call->reply);
     wake(call);
     call->fault = reserve_record(call); // what was reserved at first is long used up
     if (call->fault)

@@ -6,7 +6,8 @@ import uuid
 import pytest
 
 from asking import method, refused
-from daemons import ACCOUNT, ROOT, program
+from daemons import ACCOUNT, ROOT, program, until
+from xks_proxy import root_certificate
 
 TABLE = json.loads((ROOT / "tests/data/key_states.json").read_text())
 CELLS = [(operation, state, cell) for operation, row in TABLE["operations"].items()
@@ -22,10 +23,9 @@ SIGNED = {"Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
 MAC = {"Message": b"m", "MacAlgorithm": "HMAC_SHA_256"}
 
 
-@pytest.fixture
-def subject(kms):
+def everything(kms, **more):
     """A key with everything that the operations need."""
-    key = kms.create_key(Tags=[{"TagKey": "k", "TagValue": "v"}])["KeyMetadata"]
+    key = kms.create_key(Tags=[{"TagKey": "k", "TagValue": "v"}], **more)["KeyMetadata"]
     alias = f"alias/states-{uuid.uuid4()}"
     kms.create_alias(AliasName=alias, TargetKeyId=key["KeyId"])
     elsewhere = f"{alias}-elsewhere"
@@ -34,6 +34,19 @@ def subject(kms):
             "blob": kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x")["CiphertextBlob"],
             "grant": kms.create_grant(KeyId=key["KeyId"], **GRANT),
             "policy": kms.get_key_policy(KeyId=key["KeyId"])["Policy"]}
+
+
+@pytest.fixture
+def subject(kms):
+    return everything(kms)
+
+
+@pytest.fixture(scope="module")
+def key_store(house):
+    kms = house.kms()
+    return kms.create_custom_key_store(CustomKeyStoreName="states", CloudHsmClusterId="cluster-2a3b4c5defg",
+                                       KeyStorePassword="kmsuser's own",
+                                       TrustAnchorCertificate=root_certificate()[0].decode())["CustomKeyStoreId"]
 
 
 def parameters(operation, s):
@@ -88,11 +101,27 @@ def test_cell(kms, subject, operation, state, cell):
         assert refused(call, **more) == (code, message.format(arn=subject["arn"]))
 
 
+@pytest.mark.parametrize("operation,cell", TABLE["unavailable"].items())
+def test_unavailable(kms, key_store, operation, cell):
+    """A key in a custom key store that is not connected any more."""
+    store = {"CustomKeyStoreId": key_store}
+    kms.connect_custom_key_store(**store)
+    until(lambda: kms.describe_custom_key_stores(**store)["CustomKeyStores"][0]["ConnectionState"] == "CONNECTED", "the connection")
+    subject = everything(kms, Origin="AWS_CLOUDHSM", **store)
+    kms.disconnect_custom_key_store(**store)
+    call, more = method(kms, operation), parameters(operation, subject)
+    if cell == "ok":
+        call(**more)
+    else:
+        code, message = TABLE["codes"][cell]
+        assert refused(call, **more) == (code, message.format(arn=subject["arn"]))
+
+
 def test_every_operation_on_a_key_has_a_row():
     listed = subprocess.run([program("kmsd"), "--list-operations"], capture_output=True, text=True, check=True).stdout
     built = {line.split()[0] for line in listed.splitlines()[1:] if "not built" not in line}
     without_key = {"CreateKey", "ListKeys", "GenerateRandom", "ListRetirableGrants"}
-    assert set(TABLE["operations"]) == built - without_key
+    assert set(TABLE["operations"]) == {o for o in built if "CustomKeyStore" not in o} - without_key
 
 
 def test_re_encrypt_asks_for_both_keys(kms, subject):

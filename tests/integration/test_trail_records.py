@@ -16,6 +16,7 @@ from asking import ALLOW_ALL, ARNS, OTHER, PRINCIPALS, ROLE_ARNS, Raw, as_, code
 from conftest import START, VIRTUAL
 from daemons import ACCOUNT, ROOT, program, until
 from tables import customer, definition, make_table, until_active, until_gone
+from xks_proxy import root_certificate
 
 KMS = json.loads((ROOT / "tests/data/trail/kms-operations.json").read_text())
 DYNAMODB = json.loads((ROOT / "tests/data/trail/dynamodb-operations.json").read_text())
@@ -91,6 +92,8 @@ class Told:
         answer = method(self.kms, operation)(**parameters)
         if operation == "CreateKey":
             self.name_key("new", answer["KeyMetadata"])
+        if operation == "CreateCustomKeyStore":
+            self.names["store"] = answer["CustomKeyStoreId"]
         if operation == "CreateGrant":
             self.names["grant_id"] = answer["GrantId"]
         self.cases[case] = {**self.names, "operation": operation, "request_id": request_id(answer)}
@@ -148,6 +151,17 @@ class Told:
         self("GetKeyRotationStatus", KeyId=key)
         self("ListKeyRotations", KeyId=key, IncludeKeyMaterial="ALL_KEY_MATERIAL")
         self("RotateKeyOnDemand", KeyId=key2)
+        self.key_stores()
+
+    def key_stores(self):
+        self("CreateCustomKeyStore", CustomKeyStoreName="trail", CloudHsmClusterId="cluster-2a3b4c5defg",
+             KeyStorePassword="kmsuser's own", TrustAnchorCertificate=root_certificate()[0].decode())
+        store = {"CustomKeyStoreId": self.names["store"]}
+        self("DescribeCustomKeyStores", **store)
+        self("UpdateCustomKeyStore", CloudHsmClusterId="cluster-3a3b4c5defg", **store)
+        self("ConnectCustomKeyStore", **store)
+        self("DisconnectCustomKeyStore", **store)
+        self("DeleteCustomKeyStore", **store)
 
     def rsa(self, key):
         made = self.kms.create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]
