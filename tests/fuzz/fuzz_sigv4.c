@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/auth/region.h"
 #include "common/auth/sigv4.h"
 #include "common/base/json_read.h"
 #include "common/base/time_format.h"

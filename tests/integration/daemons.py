@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import threading
@@ -24,6 +25,8 @@ import botocore.config
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
 ACCOUNT = "111122223333"
+# The AWS CLI of the checkout, else the machine's; None: there is none.
+AWS_CLI = shutil.which("aws", path=f"{ROOT}/.venv/bin:{os.environ['PATH']}")
 PATIENCE = float(os.environ.get("KMSD_TEST_PATIENCE", "30"))  # seconds; sanitizer builds are slow
 
 

@@ -1,12 +1,11 @@
 """The blog post's own day: its AWS CLI commands as printed, its DDL and its four queries over the delivered log files."""
 import json
 import os
-import shutil
 import subprocess
 
 import pytest
 
-from daemons import ROOT, House
+from daemons import AWS_CLI, ROOT, House
 from tables import until_active, until_gone
 
 ACCOUNT, REGION = "904672585901", "us-east-1"
@@ -82,7 +81,7 @@ class Day:
 
 @pytest.fixture(scope="module")
 def day(tmp_path_factory):
-    if not shutil.which("aws", path=f"{ROOT}/.venv/bin:{os.environ['PATH']}"):
+    if not AWS_CLI:
         pytest.skip("no AWS CLI here (scripts/packages install test)")
     house = House(tmp_path_factory.mktemp("blog"), kmsd=["--clock=2019-03-11T09:00:00Z", "--clock-scale=0"])
     try:

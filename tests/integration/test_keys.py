@@ -10,7 +10,7 @@ import pytest
 
 from asking import Raw, code, members, method, pages
 from conftest import START
-from daemons import ACCOUNT, REGION
+from daemons import ACCOUNT, AWS_CLI, REGION
 
 NOW = datetime.datetime.fromisoformat(START.replace("Z", "+00:00"))
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -275,7 +275,7 @@ def test_operations_that_do_not_exist(house, operation):
 def aws(house, *args):
     env = {**os.environ, "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION,
            "AWS_ENDPOINT_URL_KMS": house.kmsd.url}
-    return subprocess.run(["aws", "kms", *args, "--output", "json"], env=env, capture_output=True, text=True)
+    return subprocess.run([AWS_CLI, "kms", *args, "--output", "json"], env=env, capture_output=True, text=True)
 
 
 def test_aws_cli(house, tmp_path):
