@@ -216,6 +216,15 @@ def test_delayed_calls_are_answered_when_kmsd_ends(make_house):
     assert len(house.pick("Encrypt")) == 1
 
 
+def test_a_client_that_does_not_wait(house, key):
+    fault(house, operation="DisableKey", key=key, delay="300ms", count=1)
+    with pytest.raises(botocore.exceptions.ReadTimeoutError):
+        as_(house, "alice", read_timeout=0.1).disable_key(KeyId=key)
+    kms = as_(house, "alice")
+    until(lambda: kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Disabled", "the call to go on")
+    assert len([e for e in house.trail("DisableKey") if e["resources"][0]["ARN"].endswith(key)]) == 1
+
+
 def test_a_cut_connection(house, key):
     kms = as_(house, "alice")
     fault(house, operation="DisableKey", cut=True, count=1)

@@ -1,5 +1,7 @@
 """POST /_kmsd/reset: back to the seed, and what goes on."""
+import http.client
 import json
+import socket
 import statistics
 import time
 import urllib.error
@@ -7,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from asking import refused
+from asking import PRINCIPALS, refused
 from conftest import START
 from daemons import in_threads, until
 from tables import customer, get, make_table, put
@@ -156,6 +158,25 @@ def status(house, path="/_kmsd/reset", body=b"{}", method="POST"):
 def test_only_with_test_control(house):
     assert status(house) == (404, {"message": "no such endpoint"})
     assert status(house, "/_kmsd/faults")[0] == status(house, "/_kmsd/faults", None, "GET")[0] == 404
+
+
+def own_address():
+    """An address of this machine by which other machines reach it; skips where there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("no network")
+        return s.getsockname()[0]
+
+
+def test_only_from_this_machine(make_house):
+    house = make_house(ddbd=False, kmsd=["--test-control", "--auth=strict", "--listen=0.0.0.0:0"], principals=PRINCIPALS)
+    for method, path in (("POST", "reset"), ("GET", "faults"), ("POST", "faults"), ("DELETE", "faults")):
+        connection = http.client.HTTPConnection(own_address(), house.kmsd.port)
+        connection.request(method, f"/_kmsd/{path}", b"{}")
+        reply = connection.getresponse()
+        assert (reply.status, json.load(reply)) == (403, {"message": "only from this machine"})
 
 
 def test_bad_requests(seeded):
