@@ -1,4 +1,5 @@
 """Sign and Verify: every algorithm against another implementation, every type of message, and what is refused."""
+import concurrent.futures
 import hashlib
 
 import pytest
@@ -245,6 +246,25 @@ def test_signatures_outlive_a_restart(make_house):
     house.start(ddbd=False)
     for key, (algorithm, signature) in made.items():
         assert house.kms().verify(KeyId=key, Message=MESSAGE, SigningAlgorithm=algorithm, Signature=signature)["SignatureValid"]
+
+
+@pytest.mark.concurrency
+def test_the_first_use_by_many_at_once(make_house):
+    """A key is loaded when it is first used, by whichever callers come first."""
+    house = make_house(ddbd=False, kmsd=("--workers=4",))
+    kinds = [("RSA_2048", "RSASSA_PSS_SHA_256"), ("ECC_NIST_P256", "ECDSA_SHA_256"), (ED25519, "ED25519_SHA_512")]
+    keys = [make(house.kms(), spec, "SIGN_VERIFY")["KeyId"] for spec, _ in kinds]
+    house.stop()
+    house.start(ddbd=False)
+
+    def use(i):
+        kms, key, (_, algorithm) = house.kms(), keys[i % 3], kinds[i % 3]
+        for _ in range(5):
+            signature = kms.sign(KeyId=key, Message=MESSAGE, SigningAlgorithm=algorithm)["Signature"]
+            assert kms.verify(KeyId=key, Message=MESSAGE, SigningAlgorithm=algorithm, Signature=signature)["SignatureValid"]
+            kms.get_public_key(KeyId=key)
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        list(pool.map(use, range(12)))
 
 
 # ---- SM2 ----
