@@ -9,6 +9,7 @@
 #include "kmsd/record.h"
 
 #define VERSION 1
+#define SEALED_MAX 8192 // the largest: ML-DSA-87 has nearly 5000 bytes of PKCS#8
 
 // What the sealed material is bound to: another key's record cannot lend it.
 static void seal_name(const struct key *key, const struct key_material *m, struct buf *name)
@@ -23,7 +24,7 @@ static void encode_material(const struct key *key, const struct key_material *m,
     struct buf name, sealed;
     unsigned char material_id[32];
     buf_init(&name, KMS_ARN_SIZE);
-    buf_init(&sealed, 4096);
+    buf_init(&sealed, SEALED_MAX);
     seal_name(key, m, &name);
     if (m->bytes.n > 0 && key->origin != ORIGIN_AWS_CLOUDHSM) // that lies in the cluster
         root_key_seal(root, buf_span(&name), secret_span(&m->bytes), &sealed);

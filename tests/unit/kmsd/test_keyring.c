@@ -80,7 +80,8 @@ static int teardown(void **state)
     return rmdir(dir);
 }
 
-static struct key *make_key(void)
+// material NULL: fresh.
+static struct key *make_key_of(const struct key_spec *spec, enum key_usage usage, const struct secret *material)
 {
     struct buf text;
     char why[256];
@@ -90,9 +91,15 @@ static struct key *make_key(void)
     buf_done(&text);
     assert_non_null(policy);
     struct key_draft draft = {
-        .account = ACCOUNT, .region = REGION, .spec = &key_specs[0], .policy = policy, .now_ns = 1000};
-    assert_true(draft.spec->type->make(draft.spec, &draft.material));
+        .account = ACCOUNT, .region = REGION, .spec = spec, .usage = usage, .policy = policy, .now_ns = 1000};
+    assert_true(material ? secret_copy(&draft.material, material->p, material->n)
+                         : spec->type->make(spec, &draft.material));
     return keyring_create_key(ring, &draft);
+}
+
+static struct key *make_key(void)
+{
+    return make_key_of(&key_specs[0], USAGE_ENCRYPT_DECRYPT, NULL);
 }
 
 static struct grant *make_grant(const char *table)
@@ -196,6 +203,24 @@ static double since(int64_t start)
     return (double)(clock_monotonic_ns() - start) / 1e6;
 }
 
+// A private key of ML-DSA-87 with its seed takes nearly 5000 bytes.
+static void test_large_material(void **state)
+{
+    (void)state;
+    struct secret material;
+    assert_true(secret_init(&material, 5000));
+    memset(material.p, 'm', material.n);
+    struct key *key = make_key_of(key_spec_find(SPAN("ML_DSA_87")), USAGE_SIGN_VERIFY, &material);
+    char *arn = strdup(key->arn);
+    close_all();
+    open_all(true);
+    key = keyring_key(ring, span_of(arn));
+    assert_non_null(key);
+    assert_true(secret_eq(secret_span(&key_current(key)->bytes), secret_span(&material)));
+    secret_done(&material);
+    free(arn);
+}
+
 static void test_large_state(void **state)
 {
     (void)state;
@@ -232,6 +257,7 @@ int main(void)
         TEST(test_everything_is_there_after_a_restart),
         TEST(test_wrong_or_missing_root_key_is_refused),
         TEST(test_material_is_not_in_the_file),
+        TEST(test_large_material),
         TEST(test_large_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
