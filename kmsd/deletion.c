@@ -16,7 +16,10 @@ static bool run(struct kmsd *kmsd, struct key *key, int64_t now_ns)
         return false;
     changes_add(kmsd->changes, CHANGE_KEY_DELETED, key->arn, NULL);
     log_info("key %s is deleted", key->arn);
+    struct key_family *family = key->multi_region == MULTI_REGION_REPLICA ? key->family : NULL;
     keyring_delete_key(kmsd->keyring, key);
+    if (family)
+        keyring_begin_deletion(kmsd->keyring, family, now_ns);
     return true;
 }
 

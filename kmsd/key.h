@@ -33,6 +33,7 @@ extern const char *const key_origin_names[KEY_ORIGINS];
 enum multi_region { SINGLE_REGION, MULTI_REGION_PRIMARY, MULTI_REGION_REPLICA, MULTI_REGIONS };
 
 struct key;
+struct key_family;
 
 // KeyMaterialState of the API.
 enum material_state {
@@ -67,6 +68,8 @@ struct key_material {
     char *description;   // KeyMaterialDescription; NULL: none
     struct key *key;     // NULL: the key was deleted
     EVP_PKEY *pkey;      // made when first used: material_pkey()
+    // Related multi-Region keys have the same material, each its own copy of it: a list behind the one in the hash.
+    struct key_material *peer;
     UT_hash_handle hh;
 };
 
@@ -85,6 +88,7 @@ struct key {
     enum key_manager manager;
     enum key_origin origin;
     enum multi_region multi_region;
+    struct key_family *family; // of a multi-Region key that is in the keyring; else NULL
     char *description;
     char *key_store_id;          // of a custom key store; NULL: none
     struct key_store *key_store; // the same, in the keyring
@@ -97,6 +101,7 @@ struct key {
     int64_t next_rotation_ns;     // if it rotates
     uint32_t on_demand_rotations; // how many there were, the one in progress included
     int64_t on_demand_ns;         // when the one in progress was asked for; 0: none is
+    int64_t settles_ns;           // when what goes on between Regions is done; 0: nothing does
     const struct key_policy *policy;
     struct tag *tags; // by key
     size_t tags_n;

@@ -5,6 +5,7 @@
 
 #include "common/base/time_format.h"
 #include "kmsd/key.h"
+#include "kmsd/key_family.h"
 #include "kmsd/key_store.h"
 
 const char *const key_origin_names[KEY_ORIGINS] = {
@@ -85,6 +86,33 @@ static void import(const struct out *o, const struct key *key)
     text(o, "ExpirationModel", m->expires ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE");
 }
 
+static void related(const struct out *o, const struct key *key)
+{
+    json_obj_begin(o->w);
+    text(o, "Arn", key->arn);
+    text(o, "Region", key->region);
+    json_obj_end(o->w);
+}
+
+static void family(const struct out *o, const struct key *key)
+{
+    const struct key_family *f = key->family;
+    if (!f)
+        return;
+    name(o, "MultiRegionConfiguration");
+    json_obj_begin(o->w);
+    text(o, "MultiRegionKeyType", key == f->primary ? "PRIMARY" : "REPLICA");
+    name(o, "PrimaryKey");
+    related(o, f->primary);
+    name(o, "ReplicaKeys");
+    json_arr_begin(o->w);
+    for (size_t i = 0; i < f->members.n; i++)
+        if (f->members.v[i] != f->primary)
+            related(o, f->members.v[i]);
+    json_arr_end(o->w);
+    json_obj_end(o->w);
+}
+
 static void xks(const struct out *o, const struct key *key)
 {
     if (!key->xks_key_id)
@@ -117,13 +145,14 @@ static void write(const struct out *o, const struct key *key)
     text(o, "KeySpec", key->spec->name);
     algorithms(o, key);
     flag(o, "MultiRegion", key->multi_region != SINGLE_REGION);
+    family(o, key);
     if (key->state == KEY_PENDING_REPLICA_DELETION) {
         name(o, "PendingDeletionWindowInDays");
         json_i64(o->w, key->deletion_days);
     }
     xks(o, key);
     bool in_kms = key->origin == ORIGIN_AWS_KMS || key->origin == ORIGIN_EXTERNAL;
-    if (current && current->bytes.n > 0 && key->spec->symmetric && in_kms)
+    if (current && current->bytes.n > 0 && key->spec->symmetric && in_kms && key->state != KEY_CREATING)
         text(o, "CurrentKeyMaterialId", current->material_id);
     json_obj_end(o->w);
 }

@@ -8,7 +8,7 @@
 #include "kmsd/key.h"
 #include "kmsd/record.h"
 
-#define VERSION 1
+#define VERSION 2       // 1 had no settles_ns
 #define SEALED_MAX 8192 // the largest: ML-DSA-87 has nearly 5000 bytes of PKCS#8
 
 // What the sealed material is bound to: another key's record cannot lend it.
@@ -65,6 +65,7 @@ void key_encode(const struct key *key, const struct root_key *root, struct buf *
     record_put_i64(out, key->next_rotation_ns);
     record_put_u32(out, key->on_demand_rotations);
     record_put_i64(out, key->on_demand_ns);
+    record_put_i64(out, key->settles_ns);
     record_put_bytes(out, key->policy->text);
     record_put_u32(out, (uint32_t)key->tags_n);
     for (size_t i = 0; i < key->tags_n; i++) {
@@ -149,8 +150,9 @@ static bool decode_body(struct key *key, struct record_reader *r, const struct r
     key->next_rotation_ns = record_i64(r);
     key->on_demand_rotations = record_u32(r);
     key->on_demand_ns = record_i64(r);
+    key->settles_ns = version > 1 ? record_i64(r) : 0;
     struct span policy = record_bytes(r);
-    if (r->failed || version != VERSION || !key->spec || usage >= KEY_USAGES || state >= KEY_STATES ||
+    if (r->failed || version < 1 || version > VERSION || !key->spec || usage >= KEY_USAGES || state >= KEY_STATES ||
         manager > KEY_MANAGER_AWS || origin >= KEY_ORIGINS || multi_region >= MULTI_REGIONS)
         return false;
     key->usage = (enum key_usage)usage;

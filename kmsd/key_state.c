@@ -52,6 +52,7 @@ static const unsigned char table[KEY_RULES][KEY_STATES] = {
     [RULE_SWITCH]   = {OK,            OK,            DELETION,    REPLICA_DELETION,  IMPORT,       OK,           CREATING,     UPDATING},
     [RULE_EDIT]     = {OK,            OK,            DELETION,    REPLICA_DELETION,  OK,           OK,           OK,           OK},
     [RULE_SCHEDULE] = {OK,            OK,            DELETION,    REPLICA_DELETION,  OK,           OK,           OK,           UPDATING},
+    [RULE_REPLICATE] = {OK,           DISABLED,      DELETION,    REPLICA_DELETION,  IMPORT,       UNAVAILABLE,  CREATING,     UPDATING},
     [RULE_CANCEL]   = {NOT_DELETION,  NOT_DELETION,  OK,          OK,                NOT_DELETION, NOT_DELETION, NOT_DELETION, NOT_DELETION},
 };
 // clang-format on

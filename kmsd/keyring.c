@@ -56,11 +56,21 @@ struct alias *keyring_alias(const struct keyring *k, struct span arn)
     return a;
 }
 
-const struct key_material *keyring_material(const struct keyring *k, const unsigned char backing_id[BACKING_ID_SIZE])
+static struct key_material *first_material(const struct keyring *k, const unsigned char backing_id[BACKING_ID_SIZE])
 {
     struct key_material *m;
     HASH_FIND(hh, k->materials, backing_id, BACKING_ID_SIZE, m);
     return m;
+}
+
+const struct key_material *keyring_material(const struct keyring *k, const unsigned char backing_id[BACKING_ID_SIZE],
+                                            const char *region)
+{
+    struct key_material *first = first_material(k, backing_id);
+    for (struct key_material *m = first; m && m->key; m = m->peer)
+        if (strcmp(m->key->region, region) == 0)
+            return m;
+    return first;
 }
 
 struct grant *keyring_grant(const struct keyring *k, const unsigned char id[GRANT_ID_SIZE])
@@ -134,7 +144,28 @@ size_t key_alias_after(const struct key *key, struct span name)
 
 void keyring_link_material(struct keyring *k, struct key_material *m)
 {
-    HASH_ADD(hh, k->materials, backing_id, BACKING_ID_SIZE, m);
+    struct key_material *first = first_material(k, m->backing_id);
+    if (first) {
+        m->peer = first->peer;
+        first->peer = m;
+    } else {
+        HASH_ADD(hh, k->materials, backing_id, BACKING_ID_SIZE, m);
+    }
+}
+
+void keyring_unlink_material(struct keyring *k, struct key_material *m)
+{
+    struct key_material *first = first_material(k, m->backing_id), *next = m->peer;
+    m->peer = NULL;
+    if (first == m) {
+        HASH_DEL(k->materials, m);
+        if (next)
+            HASH_ADD(hh, k->materials, backing_id, BACKING_ID_SIZE, next);
+        return;
+    }
+    while (first->peer != m)
+        first = first->peer;
+    first->peer = next;
 }
 
 void keyring_link_key(struct keyring *k, struct key *key)
@@ -146,6 +177,8 @@ void keyring_link_key(struct keyring *k, struct key *key)
         key_store_add_key(key->key_store, key);
     for (size_t i = 0; i < key->materials_n; i++)
         keyring_link_material(k, key->materials[i]);
+    if (key->multi_region != SINGLE_REGION)
+        keyring_link_family(k, key);
     keyring_note_dates(k, key);
 }
 

@@ -12,6 +12,7 @@
 #include "kmsd/enc_context.h"
 #include "kmsd/grant.h"
 #include "kmsd/key.h"
+#include "kmsd/key_family.h"
 #include "kmsd/key_store.h"
 
 struct keyring;
@@ -45,8 +46,13 @@ struct keyring_counts keyring_count(const struct keyring *k);
 
 struct key *keyring_key(const struct keyring *k, struct span arn);     // NULL: none
 struct alias *keyring_alias(const struct keyring *k, struct span arn); // NULL: none
-// Key material by the id in a ciphertext. NULL: never seen. Its key is NULL when the key was deleted.
-const struct key_material *keyring_material(const struct keyring *k, const unsigned char backing_id[BACKING_ID_SIZE]);
+// Key material by the id in a ciphertext: that of the key in this Region, else that of another Region's. NULL: never
+// seen. Its key is NULL when the key was deleted, with all that are related to it.
+const struct key_material *keyring_material(const struct keyring *k, const unsigned char backing_id[BACKING_ID_SIZE],
+                                            const char *region);
+
+// The multi-Region keys that have, or would have, this ARN but for its Region. NULL: none.
+const struct key_family *keyring_family(const struct keyring *k, const char *key_arn);
 
 // A grant of any key by its id, which a grant token holds. NULL: none.
 struct grant *keyring_grant(const struct keyring *k, const unsigned char id[GRANT_ID_SIZE]);
@@ -93,8 +99,20 @@ struct key_material *keyring_add_material(struct keyring *k, struct key *key, st
                                           enum material_state state, int64_t now_ns);
 // After any field of the key was changed.
 void keyring_save_key(struct keyring *k, struct key *key);
+// The same after a property was changed that related multi-Region keys share: the replicas of a primary key get
+// rotation and materials as it has them. Imported material is not copied, but each has its place for it.
+void keyring_share_key(struct keyring *k, struct key *key);
+// A replica of a multi-Region primary key in another Region, with all that they share. It is creating until its
+// settles_ns, which is the caller's to set and to save. policy is taken over.
+struct key *keyring_create_replica(struct keyring *k, const struct key *primary, const char *region,
+                                   const struct key_policy *policy, int64_t now_ns);
+// A replica becomes the primary key of its family, and the primary key a replica.
+void keyring_move_primary(struct keyring *k, struct key *replica);
 void keyring_set_policy(struct keyring *k, struct key *key, const struct key_policy *policy); // takes policy over
 void keyring_schedule_deletion(struct keyring *k, struct key *key, int64_t at_ns);
+// The same of a primary key that has replicas: its days begin when the last of them is deleted (now_ns then).
+void keyring_schedule_after_replicas(struct keyring *k, struct key *primary, uint32_t days);
+void keyring_begin_deletion(struct keyring *k, struct key_family *family, int64_t now_ns); // if it is that time
 void keyring_cancel_deletion(struct keyring *k, struct key *key);
 // The key with its material, aliases and grants is gone; what it encrypted is lost.
 void keyring_delete_key(struct keyring *k, struct key *key);
@@ -104,6 +122,7 @@ enum key_date {
     DATE_DELETION, // of a key that waits for it
     DATE_EXPIRY,   // of the first of its imported materials
     DATE_ROTATION, // rotation_due()
+    DATE_SETTLING, // of a key with something going on between Regions
     KEY_DATES
 };
 // No key has such a date before this (INT64_MAX: none has). A read lock suffices.

@@ -86,11 +86,17 @@ void keyring_cancel_deletion(struct keyring *k, struct key *key)
     keyring_save_key(k, key);
 }
 
-// A ciphertext of a deleted key can still be told from garbage.
+// A ciphertext of a deleted key can still be told from garbage. Related keys go on with material of their own.
 static void bury_materials(struct keyring *k, struct key *key)
 {
     for (size_t i = 0; i < key->materials_n; i++) {
         struct key_material *m = key->materials[i];
+        keyring_unlink_material(k, m);
+        if (keyring_material(k, m->backing_id, key->region)) {
+            material_free(m);
+            continue;
+        }
+        keyring_link_material(k, m);
         store_put(k->store, TABLE_DELETED, (struct span){(char *)m->backing_id, BACKING_ID_SIZE}, span_of(key->arn));
         if (key->origin == ORIGIN_AWS_CLOUDHSM)
             keyring_delete_cluster_key(k, m);
@@ -116,6 +122,7 @@ void keyring_delete_key(struct keyring *k, struct key *key)
     bury_materials(k, key);
     if (key->key_store)
         key_store_remove_key(key->key_store, key);
+    keyring_unlink_family(k, key);
     HASH_DEL(k->keys, key);
     ptr_vec_remove(&keyring_make_realm(k, key->account, key->region)->keys, &id, same_key_id);
     store_delete(k->store, TABLE_KEYS, span_of(key->arn));

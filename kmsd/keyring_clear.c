@@ -111,8 +111,9 @@ static void clear_key(struct keyring *k, struct key *key)
     for (size_t i = 0; i < key->materials_n; i++) {
         if (key->origin == ORIGIN_AWS_CLOUDHSM)
             keyring_delete_cluster_key(k, key->materials[i]);
-        HASH_DEL(k->materials, key->materials[i]);
+        keyring_unlink_material(k, key->materials[i]);
     }
+    keyring_unlink_family(k, key);
     store_delete(k->store, TABLE_KEYS, span_of(key->arn));
     HASH_DEL(k->keys, key);
     key_free(key, k->policies);

@@ -20,10 +20,16 @@ static int64_t deletion(const struct key *key)
     return key->state == KEY_PENDING_DELETION ? key->deletion_ns : INT64_MAX;
 }
 
+static int64_t settling(const struct key *key)
+{
+    return key->settles_ns ? key->settles_ns : INT64_MAX;
+}
+
 static int64_t (*const date_of[KEY_DATES])(const struct key *key) = {
     [DATE_DELETION] = deletion,
     [DATE_EXPIRY] = earliest_expiry,
     [DATE_ROTATION] = rotation_due,
+    [DATE_SETTLING] = settling,
 };
 
 void keyring_note_dates(struct keyring *k, const struct key *key)

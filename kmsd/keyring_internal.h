@@ -43,7 +43,8 @@ struct keyring {
     struct policy_pool *policies;
     struct key *keys;               // hash by ARN
     struct alias *aliases;          // hash by ARN
-    struct key_material *materials; // hash by backing key id
+    struct key_material *materials; // hash by backing key id; related keys' hang behind it
+    struct key_family *families;    // hash by name
     struct grant *grants;           // hash by id
     struct key_store *key_stores;   // hash by id
     struct realm_entry *realms;
@@ -56,6 +57,10 @@ struct keyring {
 struct realm *keyring_make_realm(struct keyring *k, const char *account, const char *region);
 void keyring_link_key(struct keyring *k, struct key *key);
 void keyring_link_material(struct keyring *k, struct key_material *m);
+void keyring_unlink_material(struct keyring *k, struct key_material *m);
+// Multi-Region keys (keyring_family.c). Unlinking the last one frees the family.
+void keyring_link_family(struct keyring *k, struct key *key);
+void keyring_unlink_family(struct keyring *k, struct key *key);
 // arn is taken over.
 struct alias *keyring_link_alias(struct keyring *k, char *arn, struct key *key, int64_t created_ns, int64_t updated_ns);
 void keyring_link_grant(struct keyring *k, struct key *key, struct grant *g);

@@ -123,6 +123,15 @@ static bool each_seeded(void *arg, struct span name, struct span value)
     return true;
 }
 
+// A family without its primary key could not be managed any more.
+static bool families_are_whole(struct loading *l)
+{
+    for (const struct key_family *f = l->k->families; f; f = f->hh.next)
+        if (!f->primary)
+            return stop(l, "the primary key of", span_of(f->name));
+    return true;
+}
+
 static bool scan(struct loading *l, const char *table, bool (*each)(void *arg, struct span name, struct span value))
 {
     return store_scan(l->k->store, table, each, l, l->why, l->why_size) && !l->failed;
@@ -163,7 +172,7 @@ struct keyring *keyring_open(const struct keyring_options *o, char *why, size_t 
         k->next_ns[i] = INT64_MAX;
     struct loading l = {.k = k, .why = why, .why_size = why_size};
     if (scan(&l, TABLE_META, each_meta) && open_root_key(&l, o->root_key_path) &&
-        scan(&l, TABLE_KEY_STORES, each_key_store) && scan(&l, TABLE_KEYS, each_key) &&
+        scan(&l, TABLE_KEY_STORES, each_key_store) && scan(&l, TABLE_KEYS, each_key) && families_are_whole(&l) &&
         scan(&l, TABLE_CLUSTER_KEYS, each_cluster_key) && scan(&l, TABLE_ALIASES, each_alias) &&
         scan(&l, TABLE_GRANTS, each_grant) && scan(&l, TABLE_DELETED, each_deleted) &&
         scan(&l, TABLE_SEEDED, each_seeded))
@@ -194,6 +203,7 @@ static void free_keys(struct keyring *k)
     }
     HASH_ITER(hh, k->keys, key, next_key)
     {
+        keyring_unlink_family(k, key);
         while (key->grants.by_id.n > 0)
             keyring_unlink_grant(k, key->grants.by_id.v[key->grants.by_id.n - 1]);
         HASH_DEL(k->keys, key);

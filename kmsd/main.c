@@ -15,6 +15,7 @@
 #include "kmsd/fault_rules.h"
 #include "kmsd/key_maker.h"
 #include "kmsd/kmsd.h"
+#include "kmsd/multi_region_job.h"
 #include "kmsd/ops.h"
 #include "kmsd/rotation_job.h"
 #include "kmsd/routes.h"
@@ -212,6 +213,7 @@ static bool start(struct daemon *d, char *why, size_t why_size)
         kmsd->faults = fault_rules_new(d);
     deletion_start(kmsd);
     rotation_job_start(kmsd);
+    multi_region_job_start(kmsd);
     return true;
 }
 

@@ -114,10 +114,7 @@ static const struct fault *check_origin(struct call *call, const struct create_k
 {
     if (span_is(p->origin, "EXTERNAL"))
         return call_fault(call, &fault_unsupported, "Origin EXTERNAL is not supported yet.");
-    const struct fault *fault = create_in_store_check(call, p);
-    if (!fault && p->multi_region.v)
-        return call_fault(call, &fault_unsupported, "Multi-Region keys are not supported yet.");
-    return fault;
+    return create_in_store_check(call, p);
 }
 
 const struct fault *create_key_check(struct call *call)
@@ -129,31 +126,10 @@ const struct fault *create_key_check(struct call *call)
     return fault ? fault : tags_check(call, NULL, &p->tags);
 }
 
-// Tags need a right of their own.
 const struct fault *create_key_authorize(struct call *call)
 {
     const struct create_key_params *p = call->params;
-    struct authz_question q;
-    const struct fault *fault = permit_call(call);
-    if (fault || p->tags.n == 0)
-        return fault;
-    fault = permit_question(call, NULL, &q);
-    q.action = "kms:TagResource";
-    return fault ? fault : permit_ask(call, &q, false);
-}
-
-static const struct fault *policy_for(struct call *call, const struct key_policy **policy)
-{
-    const struct create_key_params *p = call->params;
-    if (p->policy.p)
-        return policy_check(call, p->policy, p->bypass.v, "*", policy);
-    struct buf text;
-    char why[256];
-    buf_init(&text, KMS_POLICY_BYTES_MAX);
-    key_policy_default(region_partition(span_of(call->region)), call->account, &text);
-    *policy = policy_pool_get(keyring_policies(kmsd_of(call)->keyring), buf_span(&text), why, sizeof why);
-    buf_done(&text);
-    return *policy ? NULL : &fault_internal;
+    return permit_new_key(call, p->tags.n > 0);
 }
 
 const struct fault *create_key(struct call *call)
@@ -162,10 +138,16 @@ const struct fault *create_key(struct call *call)
     struct keyring *k = kmsd_of(call)->keyring;
     struct json_write *w = &call->out;
     struct key_draft draft = {
-        .account = call->account, .region = call->region, .spec = p->spec, .usage = p->usage, .now_ns = call->time_ns};
+        .account = call->account,
+        .region = call->region,
+        .spec = p->spec,
+        .usage = p->usage,
+        .multi_region = p->multi_region.v ? MULTI_REGION_PRIMARY : SINGLE_REGION,
+        .now_ns = call->time_ns,
+    };
     const struct fault *fault = create_in_store(call, p, &draft);
     if (!fault)
-        fault = policy_for(call, &draft.policy);
+        fault = policy_for_new_key(call, p->policy, p->bypass.v, &draft.policy);
     if (fault)
         return fault;
     fault = key_maker_make(kmsd_of(call)->key_maker, call, p->spec, &draft.material);

@@ -72,7 +72,7 @@ static const struct fault *switch_key(struct call *call, enum key_state state, e
         key->state = state;
         if (state == KEY_ENABLED)
             rotation_resume(key, call->time_ns);
-        keyring_save_key(kmsd_of(call)->keyring, key);
+        keyring_share_key(kmsd_of(call)->keyring, key);
         changes_add(kmsd_of(call)->changes, kind, key->arn, NULL);
         scheduler_wake(call->daemon->scheduler);
         call->needs_commit = true;
@@ -121,12 +121,16 @@ const struct fault *schedule_key_deletion(struct call *call)
 {
     struct key *key = call->subject;
     struct json_write *w = &call->out;
-    keyring_schedule_deletion(kmsd_of(call)->keyring, key, clock_days_after(call->time_ns, window_days(call)));
+    if (key_has_replicas(key))
+        keyring_schedule_after_replicas(kmsd_of(call)->keyring, key, (uint32_t)window_days(call));
+    else
+        keyring_schedule_deletion(kmsd_of(call)->keyring, key, clock_days_after(call->time_ns, window_days(call)));
     changes_add(kmsd_of(call)->changes, CHANGE_KEY_DELETION_SCHEDULED, key->arn, NULL);
     scheduler_wake(call->daemon->scheduler);
     call->needs_commit = true;
     json_obj_begin(w);
-    json_kepoch(w, "DeletionDate", key->deletion_ns);
+    if (key->state == KEY_PENDING_DELETION)
+        json_kepoch(w, "DeletionDate", key->deletion_ns);
     json_kcstr(w, "KeyId", key->arn);
     json_kcstr(w, "KeyState", key_state_names[key->state]);
     json_ki64(w, "PendingWindowInDays", window_days(call));
@@ -142,7 +146,8 @@ void schedule_key_deletion_trail(struct json_write *w, struct call *call)
     json_obj_begin(w);
     json_kcstr(w, "keyId", key->arn);
     json_kcstr(w, "keyState", key_state_names[key->state]);
-    json_kcstr(w, "deletionDate", date);
+    if (key->state == KEY_PENDING_DELETION)
+        json_kcstr(w, "deletionDate", date);
     json_ki64(w, "pendingWindowInDays", window_days(call));
     json_obj_end(w);
 }

@@ -8,6 +8,7 @@
 
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
+#include "kmsd/multi_region_job.h"
 #include "kmsd/resolve.h"
 #include "kmsd/rotation.h"
 
@@ -42,7 +43,10 @@ static const struct fault *check_primary(struct call *call)
 
 static void save(struct call *call)
 {
-    keyring_save_key(kmsd_of(call)->keyring, call->subject);
+    struct key *key = call->subject;
+    if (key_has_replicas(key) && !key->settles_ns)
+        key->settles_ns = call->time_ns + MULTI_REGION_SETTLE_NS;
+    keyring_share_key(kmsd_of(call)->keyring, key);
     scheduler_wake(call->daemon->scheduler);
     call->needs_commit = true;
 }

@@ -149,6 +149,17 @@ const struct fault *permit_call(struct call *call)
     return fault;
 }
 
+const struct fault *permit_new_key(struct call *call, bool tagged)
+{
+    struct authz_question q;
+    const struct fault *fault = permit_question(call, NULL, &q);
+    q.action = "kms:CreateKey";
+    if (!fault)
+        fault = permit_ask(call, &q, false);
+    q.action = "kms:TagResource";
+    return fault || !tagged ? fault : permit_ask(call, &q, false);
+}
+
 const struct fault *permit_dry_run(struct call *call)
 {
     const struct kms_params *p = call->params;

@@ -22,5 +22,7 @@ MUST_CHECK const struct fault *permit_deny(struct call *call, const struct decis
 MUST_CHECK const struct fault *permit_unknown(struct call *call, const char *resource);
 // Does the operation work on this key in its state, and with its usage?
 MUST_CHECK const struct fault *permit_state(struct call *call, const struct key *key);
+// May the caller make a key? Tags need a right of their own.
+MUST_CHECK const struct fault *permit_new_key(struct call *call, bool tagged);
 // DryRun: everything was allowed, and nothing is done.
 MUST_CHECK const struct fault *permit_dry_run(struct call *call);

@@ -1,6 +1,7 @@
 // Checks of key policies that come in requests. The document itself is read by common/auth/policy.
 #include "kmsd/policy_check.h"
 
+#include "common/auth/region.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/limits.h"
@@ -33,4 +34,17 @@ const struct fault *policy_check(struct call *call, struct span text, bool bypas
     }
     *out = policy;
     return NULL;
+}
+
+const struct fault *policy_for_new_key(struct call *call, struct span text, bool bypass, const struct key_policy **out)
+{
+    if (text.p)
+        return policy_check(call, text, bypass, "*", out);
+    struct buf usual;
+    char why[256];
+    buf_init(&usual, KMS_POLICY_BYTES_MAX);
+    key_policy_default(region_partition(span_of(call->region)), call->account, &usual);
+    *out = policy_pool_get(keyring_policies(kmsd_of(call)->keyring), buf_span(&usual), why, sizeof why);
+    buf_done(&usual);
+    return *out ? NULL : &fault_internal;
 }

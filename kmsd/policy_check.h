@@ -1,4 +1,4 @@
-// What a key policy in a request must be, for CreateKey and PutKeyPolicy.
+// What a key policy in a request must be, for CreateKey, ReplicateKey and PutKeyPolicy.
 #pragma once
 
 #include "common/rpc/call.h"
@@ -8,6 +8,9 @@
 // not lock the caller out (unless bypass). arn: the key's; "*" for one that does not exist yet.
 MUST_CHECK const struct fault *policy_check(struct call *call, struct span text, bool bypass, const char *arn,
                                             const struct key_policy **out);
+// The policy of a new key: the one in the request, checked, or the default one where it has none (text.p NULL).
+MUST_CHECK const struct fault *policy_for_new_key(struct call *call, struct span text, bool bypass,
+                                                  const struct key_policy **out);
 // The pattern of PolicyType.
 bool policy_text_matches(struct span text);
 #define POLICY_TEXT_PATTERN "[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"

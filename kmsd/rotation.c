@@ -20,7 +20,7 @@ void rotation_disable(struct key *key)
 
 void rotation_resume(struct key *key, int64_t now_ns)
 {
-    if (key->rotates && key->next_rotation_ns < now_ns)
+    if (key->rotates && key->next_rotation_ns < now_ns && key->multi_region != MULTI_REGION_REPLICA)
         key->next_rotation_ns = now_ns;
 }
 
@@ -32,10 +32,12 @@ bool rotation_enabled(const struct key *key)
 // A replica follows its primary key.
 int64_t rotation_due(const struct key *key)
 {
+    if (key->multi_region == MULTI_REGION_REPLICA)
+        return INT64_MAX;
     if (key->on_demand_ns)
         return INT64_MIN;
     bool works = key->state == KEY_ENABLED || key->state == KEY_UPDATING;
-    return key->rotates && works && key->multi_region != MULTI_REGION_REPLICA ? key->next_rotation_ns : INT64_MAX;
+    return key->rotates && works ? key->next_rotation_ns : INT64_MAX;
 }
 
 struct key_material *rotation_pending(const struct key *key)

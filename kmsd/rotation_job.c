@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "kmsd/key_job.h"
 #include "kmsd/key_type.h"
+#include "kmsd/multi_region_job.h"
 #include "kmsd/rotation.h"
 #include "kmsd/service_event.h"
 
@@ -41,6 +42,19 @@ static void name_material(struct step *s, int64_t at_ns)
     sha256_hex((struct span){text, (size_t)n}, s->now);
 }
 
+// Each Region's trail tells of its key; the primary key's, that the material was brought to the others.
+static bool record(struct kmsd *kmsd, const struct key *key, struct step *step, int64_t at_ns)
+{
+    struct service_event event = {.name = "RotateKey", .time_ns = at_ns, .write_details = write_details, .arg = step};
+    bool ok = service_event_record(kmsd, key, &event);
+    if (!key_has_replicas(key))
+        return ok;
+    for (size_t i = 0; ok && i < key->family->members.n; i++)
+        if (key->family->members.v[i] != key)
+            ok = service_event_record(kmsd, key->family->members.v[i], &event);
+    return ok && multi_region_record_sync(kmsd, key, at_ns);
+}
+
 // One rotation. False, and nothing was done, when it cannot be now.
 static bool rotate(struct kmsd *kmsd, struct key *key, enum rotation_type type, int64_t at_ns)
 {
@@ -56,8 +70,7 @@ static bool rotate(struct kmsd *kmsd, struct key *key, enum rotation_type type, 
             return false;
         }
     }
-    struct service_event event = {.name = "RotateKey", .time_ns = at_ns, .write_details = write_details, .arg = &step};
-    if (!service_event_record(kmsd, key, &event)) {
+    if (!record(kmsd, key, &step, at_ns)) {
         secret_done(&bytes);
         return false;
     }
@@ -95,7 +108,7 @@ static bool rotate_all_due(struct kmsd *kmsd, struct key *key, int64_t now_ns)
     for (; ok && rotation_due(key) <= now_ns; done += ok)
         ok = key->on_demand_ns ? rotate_on_demand(kmsd, key) : rotate_on_date(kmsd, key);
     if (done > 0)
-        keyring_save_key(kmsd->keyring, key);
+        keyring_share_key(kmsd->keyring, key);
     return ok;
 }
 

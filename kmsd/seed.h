@@ -34,6 +34,7 @@ struct seed_key {
     const struct key_spec *spec;
     enum key_usage usage;
     enum key_origin origin;
+    bool multi_region; // a primary key
     bool disabled;
     bool rotates;
     uint32_t rotation_days;

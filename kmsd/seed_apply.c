@@ -44,8 +44,13 @@ static bool prepare(struct seed *seed, struct seed_key *key, const struct keyrin
         snprintf(why, why_size, "material of KeySpec %s cannot be made", key->spec->name);
         return false;
     }
+    const struct key_family *family = keyring_family(k, key->arn);
+    if (family) {
+        snprintf(why, why_size, "key %s of the seed has the id of %s", key->arn, family->primary->arn);
+        return false;
+    }
     for (size_t i = 0; i < key->materials_n; i++) {
-        const struct key_material *same = keyring_material(k, key->materials[i].backing_id);
+        const struct key_material *same = keyring_material(k, key->materials[i].backing_id, key->region);
         if (!same)
             continue;
         snprintf(why, why_size, "key %s of the seed has the id and the material of %s", key->arn,
@@ -99,6 +104,7 @@ static struct key *make_key(const struct making *m, const struct seed_key *from)
     key->spec = from->spec;
     key->usage = from->usage;
     key->origin = from->origin;
+    key->multi_region = from->multi_region ? MULTI_REGION_PRIMARY : SINGLE_REGION;
     key->state = state_of(from);
     key->created_ns = from->created_ns ? from->created_ns : m->now_ns;
     key->policy = policy_pool_get(keyring_policies(m->k), from->policy->text, why, sizeof why);

@@ -112,6 +112,18 @@ static bool read_materials(struct adding *a)
     return true;
 }
 
+// Keys of one id in several Regions would be related, and a seed has primary keys only.
+static bool check_relatives(struct adding *a)
+{
+    const struct seed_key *key = a->key;
+    char name[KMS_ARN_SIZE];
+    snprintf(name, sizeof name, "%s:%s:%s", region_partition(span_of(key->region)), key->account, key->id);
+    int other = key->multi_region ? take_name(a->r, name, key->line) : 0;
+    return !other ||
+           seed_bad_member(a->r, a->map, a->path, "KeyId",
+                           "is also the key of line %d in another Region: ReplicateKey makes replicas", other);
+}
+
 static bool check_kind(struct adding *a)
 {
     struct create_key_params *p = &a->p->create;
@@ -128,7 +140,8 @@ static bool check_kind(struct adding *a)
         return seed_bad_member(a->r, a->map, a->path, "Origin", "a seed's keys are of AWS_KMS or EXTERNAL");
     if (p->multi_region.v != span_starts(a->p->id, "mrk-"))
         return seed_bad_member(a->r, a->map, a->path, "KeyId", "begins with mrk- exactly if MultiRegion is true");
-    return true;
+    a->key->multi_region = p->multi_region.v;
+    return check_relatives(a);
 }
 
 // A PEM text tells the KeySpec by itself.

@@ -10,12 +10,21 @@
 
 #define INTERNAL "AWS Internal"
 
+static void write_key_id(struct json_write *w, void *arg)
+{
+    const struct key *key = arg;
+    json_obj_begin(w);
+    json_kcstr(w, "keyId", key->arn);
+    json_obj_end(w);
+}
+
 bool service_event_record(struct kmsd *kmsd, const struct key *key, const struct service_event *event)
 {
     struct journal_entry entry = {.time_ns = event->time_ns};
     struct trail_resource resource = {key->account, "AWS::KMS::Key", key->arn};
-    char event_id[UUID_TEXT_SIZE];
+    char event_id[UUID_TEXT_SIZE], request_id[UUID_TEXT_SIZE];
     id_uuid(kmsd->daemon->rng, event_id);
+    id_uuid(kmsd->daemon->rng, request_id);
     struct trail_event e = {
         .identity = {.type = TRAIL_INTERNAL, .account_id = key->account, .invoked_by = INTERNAL},
         .time_ns = event->time_ns,
@@ -27,11 +36,13 @@ bool service_event_record(struct kmsd *kmsd, const struct key *key, const struct
         .event_id = event_id,
         .write_service_details = event->write_details,
         .write_additional = event->write_additional,
-        .arg = event->arg,
+        .write_response = event->as_call ? write_key_id : NULL,
+        .request_id = event->as_call ? request_id : NULL,
+        .arg = event->as_call ? (void *)(uintptr_t)key : event->arg,
         .resources = &resource,
         .resources_n = 1,
         .has_resources = true,
-        .service_event = true,
+        .service_event = !event->as_call,
         .management = true,
         .recipient_account = key->account,
     };

@@ -1,4 +1,4 @@
-// The record of what the service does to a key by itself: eventType AwsServiceEvent, by "AWS Internal".
+// The record of what the service does to a key by itself, by "AWS Internal": eventType AwsServiceEvent, for most.
 #pragma once
 
 #include "kmsd/kmsd.h"
@@ -10,6 +10,7 @@ struct service_event {
                           void *arg); // serviceEventDetails, one JSON value; NULL: the member is absent
     void (*write_additional)(struct json_write *w, void *arg); // additionalEventData, the same
     void *arg;
+    bool as_call; // eventType AwsApiCall, with a request id and the key's ARN as the response
 };
 
 // Writes the record into the main thread's journal and makes it durable. False when the trail cannot be written (errno

@@ -22,7 +22,7 @@ bool source_ignored(const struct call *call, const struct source *s)
 static void find_material(struct call *call, struct source *s)
 {
     if (s->blob.p && encryption_is_symmetric(s->algorithm) && sealed_parse(s->blob, &s->parsed))
-        s->material = keyring_material(kmsd_of(call)->keyring, s->parsed.backing_id);
+        s->material = keyring_material(kmsd_of(call)->keyring, s->parsed.backing_id, call->region);
 }
 
 // The key of a ciphertext that nobody named must be in this Region, and still be.

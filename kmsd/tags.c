@@ -48,3 +48,15 @@ void tags_apply(struct key *key, const struct obj_list *tags)
     for (size_t i = 0; i < tags->n; i++)
         key_set_tag(key, v[i].key, v[i].value);
 }
+
+void tags_write(const struct key *key, bool trail, struct json_write *w)
+{
+    json_arr_begin(w);
+    for (size_t i = 0; i < key->tags_n; i++) {
+        json_obj_begin(w);
+        json_kcstr(w, trail ? "tagKey" : "TagKey", key->tags[i].key);
+        json_kcstr(w, trail ? "tagValue" : "TagValue", key->tags[i].value);
+        json_obj_end(w);
+    }
+    json_arr_end(w);
+}

@@ -39,6 +39,16 @@ struct caller {
     const char *service_principal;     // "dynamodb.amazonaws.com"; NULL when via is NULL
 };
 
+// A call that changed something in another Region, too, is recorded there as what the service did for its caller.
+struct call_elsewhere {
+    const char *region;     // "us-west-2"
+    const char *name;       // the record's eventName
+    const char *invoked_by; // the service: "kms.amazonaws.com"
+    void (*write_request)(struct json_write *w, struct call *call);
+    void (*write_response)(struct json_write *w, struct call *call);
+    struct trail_resource resource; // arn NULL: the record has none
+};
+
 #define CALL_RESOURCES_MAX 2
 
 struct call {
@@ -73,6 +83,7 @@ struct call {
     bool lose_reply;           // the connection is cut instead of replied to
     bool needs_commit;         // something must be durable before the reply leaves
     const char *shared_event_id;
+    const struct call_elsewhere *elsewhere; // set by a leaf, in the arena; NULL: nothing happened elsewhere
 
     // Private to common/rpc.
     size_t step;

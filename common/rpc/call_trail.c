@@ -135,7 +135,7 @@ static bool stage(struct call *call, struct trail_event *e)
         return false;
     struct journal_entry entry = {.time_ns = e->time_ns, .json = buf_span(&w->record)};
     memcpy(entry.account, e->recipient_account, 13);
-    snprintf(entry.region, sizeof entry.region, "%s", call->region);
+    snprintf(entry.region, sizeof entry.region, "%s", e->region);
     return journal_append(w->journal, &entry);
 }
 
@@ -152,6 +152,36 @@ static bool stage_owner_copy(struct call *call, struct trail_event *e, const cha
         };
     e->recipient_account = owner;
     return stage(call, e);
+}
+
+static void write_request_elsewhere(struct json_write *w, void *arg)
+{
+    struct call *call = arg;
+    call->elsewhere->write_request(w, call);
+}
+
+static void write_response_elsewhere(struct json_write *w, void *arg)
+{
+    struct call *call = arg;
+    call->elsewhere->write_response(w, call);
+}
+
+static bool stage_elsewhere(struct call *call, const struct trail_event *here)
+{
+    const struct call_elsewhere *at = call->elsewhere;
+    struct trail_event e = *here;
+    e.region = at->region;
+    e.name = at->name;
+    e.identity.invoked_by = at->invoked_by;
+    e.from_caller = true;
+    e.client_host = NULL;
+    e.write_request = write_request_elsewhere;
+    e.write_response = write_response_elsewhere;
+    e.write_additional = NULL;
+    e.resources = &at->resource;
+    e.resources_n = 1;
+    e.has_resources = at->resource.arn != NULL;
+    return stage(call, &e);
 }
 
 // The other accounts whose keys a call used, each once. Only ReEncrypt is about two keys. A refused call is nobody's
@@ -182,6 +212,8 @@ bool call_record(struct call *call)
     struct trail_event e;
     fill_event(call, &e);
     bool ok = stage(call, &e);
+    if (call->elsewhere && !call->fault)
+        ok = ok && stage_elsewhere(call, &e);
     for (size_t i = 0; i < owners_n; i++)
         ok = ok && stage_owner_copy(call, &e, owners[i]);
     return ok;

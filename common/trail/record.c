@@ -103,6 +103,7 @@ static void put_identity(struct json_write *w, const struct trail_identity *who)
 static void put_origin(struct json_write *w, const struct trail_event *e)
 {
     const char *service = e->identity.type == TRAIL_INTERNAL ? "AWS Internal" : e->identity.invoked_by;
+    service = e->from_caller ? NULL : service;
     json_kcstr(w, "sourceIPAddress", service ? service : e->source_ip);
     put_text(w, "userAgent", service ? span_of(service) : e->user_agent);
 }

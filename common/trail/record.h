@@ -60,6 +60,7 @@ struct trail_event {
     bool management;         // managementEvent, eventCategory Management; else Data
     const char *recipient_account;
     const char *shared_event_id; // NULL: absent
+    bool from_caller;            // a service did it as part of the caller's call: address and agent are the caller's
     const char *client_host;     // tlsDetails.clientProvidedHostHeader; NULL: tlsDetails absent (service-made calls)
 };
 

@@ -87,7 +87,7 @@ def test_key_spec_and_usage(kms):
         "ValidationException", "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT")
 
 
-@pytest.mark.parametrize("asked", [{"Origin": "EXTERNAL"}, {"MultiRegion": True}])
+@pytest.mark.parametrize("asked", [{"Origin": "EXTERNAL"}])
 def test_kinds_of_keys_that_are_not_built(kms, asked):
     assert code(kms.create_key, **asked) == "UnsupportedOperationException"
 

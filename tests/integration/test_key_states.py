@@ -6,12 +6,13 @@ import uuid
 import pytest
 
 from asking import method, refused
-from daemons import ACCOUNT, ROOT, program, until
+from daemons import ACCOUNT, REGION, ROOT, program, until
 from xks_proxy import root_certificate
 
 TABLE = json.loads((ROOT / "tests/data/key_states.json").read_text())
 CELLS = [(operation, state, cell) for operation, row in TABLE["operations"].items()
-         for state, cell in zip(TABLE["states"], row, strict=True)]
+         for state, cell in zip(TABLE["states"], row, strict=True) if cell != "-"]
+THERE = "us-west-2"
 GRANT = {"GranteePrincipal": f"arn:aws:iam::{ACCOUNT}:user/bob", "Operations": ["Decrypt"]}
 
 
@@ -23,22 +24,89 @@ SIGNED = {"Message": b"m", "SigningAlgorithm": "ECDSA_SHA_256"}
 MAC = {"Message": b"m", "MacAlgorithm": "HMAC_SHA_256"}
 
 
-def everything(kms, **more):
-    """A key with everything that the operations need."""
-    key = kms.create_key(Tags=[{"TagKey": "k", "TagValue": "v"}], **more)["KeyMetadata"]
+def furnished(kms, key, working=None, grant=True):
+    """The key with everything that the operations need; working: a client of a Region where the key works already."""
+    working = working or kms
     alias = f"alias/states-{uuid.uuid4()}"
     kms.create_alias(AliasName=alias, TargetKeyId=key["KeyId"])
     elsewhere = f"{alias}-elsewhere"
     kms.create_alias(AliasName=elsewhere, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
-    return {"key": key["KeyId"], "arn": key["Arn"], "alias": alias, "elsewhere": elsewhere,
-            "blob": kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x")["CiphertextBlob"],
-            "grant": kms.create_grant(KeyId=key["KeyId"], **GRANT),
+    kms.tag_resource(KeyId=key["KeyId"], Tags=[{"TagKey": "k", "TagValue": "v"}])
+    made = {"key": key["KeyId"], "arn": key["Arn"], "alias": alias, "elsewhere": elsewhere,
             "policy": kms.get_key_policy(KeyId=key["KeyId"])["Policy"]}
+    if key["KeySpec"] == "SYMMETRIC_DEFAULT":
+        made["blob"] = working.encrypt(KeyId=key["KeyId"], Plaintext=b"x")["CiphertextBlob"]
+        made["grant"] = kms.create_grant(KeyId=key["KeyId"], **GRANT) if grant else None
+    if key["KeyUsage"] == "KEY_AGREEMENT":
+        made["peer"] = working.get_public_key(KeyId=key["KeyId"])["PublicKey"]
+    if key["KeyUsage"] == "SIGN_VERIFY":
+        made["signature"] = working.sign(KeyId=key["KeyId"], **SIGNED)["Signature"]
+    if key["KeyUsage"] == "GENERATE_VERIFY_MAC":
+        made["mac"] = working.generate_mac(KeyId=key["KeyId"], **MAC)["Mac"]
+    return made
 
 
 @pytest.fixture
 def subject(kms):
-    return everything(kms)
+    """A key with everything that the operations need."""
+    return furnished(kms, kms.create_key()["KeyMetadata"])
+
+
+# ---- keys in each state ----
+
+def alone(house, kms, more):
+    return furnished(kms, kms.create_key(**more)["KeyMetadata"])
+
+
+def enabled(house, kms, more):
+    """A primary key has a replica."""
+    made = alone(house, kms, more)
+    if more.get("MultiRegion"):
+        kms.replicate_key(KeyId=made["key"], ReplicaRegion=THERE)
+        house.clock(advance=1)
+    return made
+
+
+def disabled(house, kms, more):
+    made = enabled(house, kms, more)
+    kms.disable_key(KeyId=made["key"])
+    return made
+
+
+def pending_deletion(house, kms, more):
+    made = alone(house, kms, more)
+    kms.schedule_key_deletion(KeyId=made["key"])
+    return made
+
+
+def pending_replica_deletion(house, kms, more):
+    made = enabled(house, kms, {**more, "MultiRegion": True})
+    kms.schedule_key_deletion(KeyId=made["key"])
+    return made
+
+
+def replica(house, kms, more):
+    """A new replica, and the client of its primary key."""
+    there = house.kms(region=THERE)
+    key = there.create_key(**{**more, "MultiRegion": True})["KeyMetadata"]["KeyId"]
+    return there.replicate_key(KeyId=key, ReplicaRegion=REGION)["ReplicaKeyMetadata"], there
+
+
+def creating(house, kms, more):
+    key, there = replica(house, kms, more)
+    return furnished(kms, key, working=there, grant=False)
+
+
+def updating(house, kms, more):
+    key, there = replica(house, kms, more)
+    house.clock(advance=1)
+    made = furnished(kms, key)
+    there.update_primary_region(KeyId=key["KeyId"], PrimaryRegion=REGION)
+    return made
+
+
+STATES = {"Enabled": enabled, "Disabled": disabled, "PendingDeletion": pending_deletion,
+          "PendingReplicaDeletion": pending_replica_deletion, "Creating": creating, "Updating": updating}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +124,7 @@ def parameters(operation, s):
         "UpdateAlias": {"AliasName": s["elsewhere"], "TargetKeyId": s["key"]},
         "DeleteAlias": {"AliasName": s["alias"]},
         "CreateGrant": {**key, **GRANT},
-        "Decrypt": {"CiphertextBlob": s["blob"]},
+        "Decrypt": {"CiphertextBlob": s.get("blob")},
         "Encrypt": {**key, "Plaintext": b"x"},
         "GenerateMac": {**key, **MAC},
         "VerifyMac": {**key, **MAC, "Mac": s.get("mac")},
@@ -68,9 +136,11 @@ def parameters(operation, s):
         "GenerateDataKeyPairWithoutPlaintext": {**key, "KeyPairSpec": "ECC_NIST_P256"},
         "DeriveSharedSecret": {**key, "KeyAgreementAlgorithm": "ECDH", "PublicKey": s.get("peer")},
         "PutKeyPolicy": {**key, "Policy": s["policy"]},
-        "ReEncrypt": {"CiphertextBlob": s["blob"], "DestinationKeyId": s["key"]},
-        "RetireGrant": {"GrantToken": s["grant"]["GrantToken"]},
-        "RevokeGrant": {**key, "GrantId": s["grant"]["GrantId"]},
+        "ReEncrypt": {"CiphertextBlob": s.get("blob"), "DestinationKeyId": s["key"]},
+        "ReplicateKey": {**key, "ReplicaRegion": "eu-west-1"},
+        "UpdatePrimaryRegion": {**key, "PrimaryRegion": THERE},
+        "RetireGrant": {"GrantToken": (s.get("grant") or {}).get("GrantToken")},
+        "RevokeGrant": {**key, "GrantId": (s.get("grant") or {}).get("GrantId")},
         "TagResource": {**key, "Tags": [{"TagKey": "k", "TagValue": "w"}]},
         "UntagResource": {**key, "TagKeys": ["k"]},
         "UpdateKeyDescription": {**key, "Description": "d"},
@@ -78,21 +148,12 @@ def parameters(operation, s):
 
 
 @pytest.mark.parametrize("operation,state,cell", CELLS, ids=[f"{o}-{s}" for o, s, _ in CELLS])
-def test_cell(kms, subject, operation, state, cell):
-    if operation in KINDS:
-        spec, usage = KINDS[operation]
-        key = kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]
-        subject |= {"key": key["KeyId"], "arn": key["Arn"]}
-        if operation == "DeriveSharedSecret":
-            subject["peer"] = kms.get_public_key(KeyId=key["KeyId"])["PublicKey"]
-        if operation == "Verify":
-            subject["signature"] = kms.sign(KeyId=key["KeyId"], **SIGNED)["Signature"]
-        if operation == "VerifyMac":
-            subject["mac"] = kms.generate_mac(KeyId=key["KeyId"], **MAC)["Mac"]
-    if state == "Disabled":
-        kms.disable_key(KeyId=subject["key"])
-    elif state == "PendingDeletion":
-        kms.schedule_key_deletion(KeyId=subject["key"])
+def test_cell(house, kms, operation, state, cell):
+    more = dict(zip(("KeySpec", "KeyUsage"), KINDS.get(operation, ())))
+    if operation in ("ReplicateKey", "UpdatePrimaryRegion"):
+        more["MultiRegion"] = True
+    subject = STATES[state](house, kms, more)
+    assert kms.describe_key(KeyId=subject["key"])["KeyMetadata"]["KeyState"] == state
     call, more = method(kms, operation), parameters(operation, subject)
     if cell == "ok":
         call(**more)
@@ -107,7 +168,7 @@ def test_unavailable(kms, key_store, operation, cell):
     store = {"CustomKeyStoreId": key_store}
     kms.connect_custom_key_store(**store)
     until(lambda: kms.describe_custom_key_stores(**store)["CustomKeyStores"][0]["ConnectionState"] == "CONNECTED", "the connection")
-    subject = everything(kms, Origin="AWS_CLOUDHSM", **store)
+    subject = alone(None, kms, {"Origin": "AWS_CLOUDHSM", **store})
     kms.disconnect_custom_key_store(**store)
     call, more = method(kms, operation), parameters(operation, subject)
     if cell == "ok":

@@ -14,7 +14,7 @@ import pytest
 
 from asking import ALLOW_ALL, ARNS, OTHER, PRINCIPALS, ROLE_ARNS, Raw, as_, code, method, opened, refused, rotate, service_client
 from conftest import START, VIRTUAL
-from daemons import ACCOUNT, ROOT, program, until
+from daemons import ACCOUNT, REGION, ROOT, program, until
 from tables import customer, definition, make_table, until_active, until_gone
 from xks_proxy import root_certificate
 
@@ -75,13 +75,14 @@ class Told:
     """Calls every operation, and keeps what is to be filled into the expected record of each."""
 
     def __init__(self, house):
-        self.kms = as_(house, "alice", **AGENT)
+        self.house, self.kms = house, as_(house, "alice", **AGENT)
         self.cases = {}
         self.names = {"host": f"127.0.0.1:{house.kmsd.port}", "agent": AGENT_SENT, "policy": json.dumps(POLICY)[1:-1]}
         for name in ("key", "key2"):
             self.name_key(name, self.kms.create_key()["KeyMetadata"])
         self.calls()
-        self.records = {r["requestID"]: r for r in house.trail() if "requestID" in r}
+        here = house.trail(awsRegion=REGION)  # what happened in another Region, too, has a record there of its own
+        self.records = {r["requestID"]: r for r in here if "requestID" in r}
 
     def name_key(self, name, metadata):
         self.names |= {f"{name}_id": metadata["KeyId"], f"{name}_arn": metadata["Arn"],
@@ -143,6 +144,7 @@ class Told:
         self("GenerateRandom", NumberOfBytes=32)
         self.rsa(key)
         self.asymmetric()
+        self.multi_region()
         self.grants(key, arn)
         self("DeleteAlias", AliasName="alias/trail")
         self("EnableKeyRotation", KeyId=key)
@@ -174,6 +176,24 @@ class Told:
         self("ReEncrypt, to RSA", CiphertextBlob=moved, DestinationKeyId=arn, DestinationEncryptionAlgorithm="RSAES_OAEP_SHA_1")
         self("ReEncrypt, RSA alone", CiphertextBlob=blob, **source, DestinationKeyId=rsa,
              DestinationEncryptionAlgorithm="RSAES_OAEP_SHA_1")
+
+    def multi_region(self):
+        made = self("CreateKey, multi-Region", MultiRegion=True)["KeyMetadata"]
+        self.name_key("primary", made)
+        key, arn = made["KeyId"], made["Arn"]
+        self.names |= {"replica_arn": arn.replace("us-east-1", "us-west-2"), "replica2_arn": arn.replace("us-east-1", "eu-west-1")}
+        policy = self.kms.get_key_policy(KeyId=key)["Policy"]
+        self.names["usual_policy"] = json.dumps(policy)[1:-1]
+        self("ReplicateKey", KeyId=key, ReplicaRegion="us-west-2")
+        self("ReplicateKey, all said", KeyId=arn, ReplicaRegion="eu-west-1", Policy=POLICY, Description="the other",
+             BypassPolicyLockoutSafetyCheck=True, Tags=[{"TagKey": "Department", "TagValue": "IT"}])
+        self.house.clock(advance=1)
+        self.house.clock(set=START)
+        self("UpdatePrimaryRegion", KeyId=key, PrimaryRegion="us-west-2")
+        other = self.kms.create_key(MultiRegion=True)["KeyMetadata"]
+        self.name_key("waiting", other)
+        self.kms.replicate_key(KeyId=other["KeyId"], ReplicaRegion="us-west-2")
+        self("ScheduleKeyDeletion, with replicas", KeyId=other["KeyId"], PendingWindowInDays=7)
 
     def asymmetric(self):
         made = self("CreateKey, to sign", KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]

@@ -17,8 +17,8 @@ static const struct {
     enum key_rule rule;
     const char *states;
 } guide[] = {
-    {RULE_ALWAYS, "........"}, {RULE_USE, ".DIIIII."},      {RULE_GRANT, ".DIII.I."},  {RULE_SWITCH, "..III.II"},
-    {RULE_EDIT, "..II...."},   {RULE_SCHEDULE, "..II...I"}, {RULE_CANCEL, "II..IIII"},
+    {RULE_ALWAYS, "........"}, {RULE_USE, ".DIIIII."},      {RULE_GRANT, ".DIII.I."},     {RULE_SWITCH, "..III.II"},
+    {RULE_EDIT, "..II...."},   {RULE_SCHEDULE, "..II...I"}, {RULE_REPLICATE, ".DIIIIII"}, {RULE_CANCEL, "II..IIII"},
 };
 
 static void test_table(void **state)

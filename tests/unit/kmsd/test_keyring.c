@@ -80,8 +80,7 @@ static int teardown(void **state)
     return rmdir(dir);
 }
 
-// material NULL: fresh.
-static struct key *make_key_of(const struct key_spec *spec, enum key_usage usage, const struct secret *material)
+static const struct key_policy *make_policy(void)
 {
     struct buf text;
     char why[256];
@@ -90,8 +89,14 @@ static struct key *make_key_of(const struct key_spec *spec, enum key_usage usage
     const struct key_policy *policy = policy_pool_get(keyring_policies(ring), buf_span(&text), why, sizeof why);
     buf_done(&text);
     assert_non_null(policy);
+    return policy;
+}
+
+// material NULL: fresh.
+static struct key *make_key_of(const struct key_spec *spec, enum key_usage usage, const struct secret *material)
+{
     struct key_draft draft = {
-        .account = ACCOUNT, .region = REGION, .spec = spec, .usage = usage, .policy = policy, .now_ns = 1000};
+        .account = ACCOUNT, .region = REGION, .spec = spec, .usage = usage, .policy = make_policy(), .now_ns = 1000};
     assert_true(material ? secret_copy(&draft.material, material->p, material->n)
                          : spec->type->make(spec, &draft.material));
     return keyring_create_key(ring, &draft);
@@ -141,7 +146,7 @@ static void test_everything_is_there_after_a_restart(void **state)
     assert_string_equal(key_tag(key, SPAN("k"))->value, "v");
     assert_int_equal(key->state, KEY_PENDING_DELETION);
     assert_int_equal(keyring_next(ring, DATE_DELETION), 5000);
-    const struct key_material *m = keyring_material(ring, backing_id);
+    const struct key_material *m = keyring_material(ring, backing_id, REGION);
     assert_ptr_equal(m->key, key);
     assert_memory_equal(m->bytes.p, material, 32);
     const struct alias *a = keyring_alias(ring, SPAN("arn:aws:kms:" REGION ":" ACCOUNT ":alias/app"));
@@ -158,11 +163,122 @@ static void test_everything_is_there_after_a_restart(void **state)
     open_all(true);
     assert_null(keyring_key(ring, arn));
     assert_null(keyring_grant(ring, grant_id));
-    assert_non_null(keyring_material(ring, backing_id));
-    assert_null(keyring_material(ring, backing_id)->key);
+    assert_non_null(keyring_material(ring, backing_id, REGION));
+    assert_null(keyring_material(ring, backing_id, REGION)->key);
     assert_int_equal(keyring_next(ring, DATE_DELETION), INT64_MAX);
     assert_int_equal(keyring_count(ring).aliases, 0);
     free((void *)(uintptr_t)arn.p);
+}
+
+static struct key *make_primary(void)
+{
+    struct key_draft draft = {
+        .account = ACCOUNT,
+        .region = REGION,
+        .spec = &key_specs[0],
+        .multi_region = MULTI_REGION_PRIMARY,
+        .policy = make_policy(),
+        .now_ns = 1000,
+    };
+    assert_true(draft.spec->type->make(draft.spec, &draft.material));
+    return keyring_create_key(ring, &draft);
+}
+
+static struct key *make_replica(const struct key *primary, const char *region)
+{
+    struct key *key = keyring_create_replica(ring, primary, region, make_policy(), 2000);
+    key->settles_ns = 3000;
+    keyring_save_key(ring, key);
+    return key;
+}
+
+static struct key *key_in(const char *id, const char *region)
+{
+    char arn[128];
+    int n = snprintf(arn, sizeof arn, "arn:aws:kms:%s:" ACCOUNT ":key/%s", region, id);
+    return keyring_key(ring, (struct span){arn, (size_t)n});
+}
+
+static void assert_same_materials(const struct key *a, const struct key *b)
+{
+    assert_int_equal(a->materials_n, b->materials_n);
+    for (size_t i = 0; i < a->materials_n; i++) {
+        const struct key_material *x = a->materials[i], *y = b->materials[i];
+        assert_memory_equal(x->backing_id, y->backing_id, BACKING_ID_SIZE);
+        assert_string_equal(x->material_id, y->material_id);
+        assert_int_equal(x->state, y->state);
+        assert_int_equal(x->bytes.n, y->bytes.n);
+        assert_memory_equal(x->bytes.p, y->bytes.p, x->bytes.n);
+        assert_ptr_equal(keyring_material(ring, x->backing_id, a->region), x);
+        assert_ptr_equal(keyring_material(ring, x->backing_id, b->region), y);
+    }
+}
+
+static void test_related_keys(void **state)
+{
+    (void)state;
+    char id[KEY_ID_SIZE];
+    struct secret bytes;
+    struct key *primary = make_primary();
+    memcpy(id, primary->id, sizeof id);
+    assert_false(key_has_replicas(primary));
+    struct key *replica = make_replica(primary, "us-west-2");
+    make_replica(primary, "eu-west-1");
+    assert_true(key_has_replicas(primary));
+    assert_false(key_has_replicas(replica));
+    assert_int_equal(keyring_next(ring, DATE_SETTLING), 3000);
+    assert_true(secret_copy(&bytes, "0123456789abcdef0123456789abcdef", 32));
+    keyring_add_material(ring, primary, &bytes, MATERIAL_NON_CURRENT, 2500);
+    primary->rotates = true;
+    primary->rotation_days = 90;
+    primary->next_rotation_ns = 9000;
+    keyring_share_key(ring, primary);
+    assert_same_materials(primary, replica);
+    keyring_move_primary(ring, replica);
+    close_all();
+    open_all(true);
+    primary = key_in(id, "us-west-2");
+    struct key *before = key_in(id, REGION), *third = key_in(id, "eu-west-1");
+    assert_int_equal(primary->multi_region, MULTI_REGION_PRIMARY);
+    assert_int_equal(before->multi_region, MULTI_REGION_REPLICA);
+    assert_int_equal(third->settles_ns, 3000);
+    assert_ptr_equal(primary->family, third->family);
+    assert_ptr_equal(primary->family->primary, primary);
+    assert_ptr_equal(key_family_member(primary->family, SPAN(REGION)), before);
+    assert_null(key_family_member(primary->family, SPAN("eu-west-2")));
+    assert_same_materials(primary, before);
+    assert_same_materials(primary, third);
+    assert_true(third->rotates && third->next_rotation_ns == 9000 && third->rotation_days == 90);
+}
+
+// Each one's material goes with it; only when the last is gone it is remembered as that of a deleted key.
+static void test_related_keys_go_one_by_one(void **state)
+{
+    (void)state;
+    unsigned char backing_id[BACKING_ID_SIZE];
+    struct key *primary = make_primary();
+    memcpy(backing_id, key_current(primary)->backing_id, sizeof backing_id);
+    struct key *west = make_replica(primary, "us-west-2"), *europe = make_replica(primary, "eu-west-1");
+    keyring_schedule_after_replicas(ring, primary, 7);
+    keyring_delete_key(ring, west);
+    keyring_begin_deletion(ring, primary->family, 5000);
+    assert_int_equal(primary->state, KEY_PENDING_REPLICA_DELETION);
+    assert_ptr_equal(keyring_material(ring, backing_id, "eu-west-1")->key, europe);
+    assert_string_not_equal(keyring_material(ring, backing_id, "us-west-2")->key->region, "us-west-2");
+    keyring_delete_key(ring, europe);
+    keyring_begin_deletion(ring, primary->family, 6000);
+    assert_int_equal(primary->state, KEY_PENDING_DELETION);
+    assert_int_equal(primary->deletion_ns, 6000 + 7 * NS_PER_DAY);
+    assert_ptr_equal(keyring_material(ring, backing_id, "eu-west-1")->key, primary);
+    close_all();
+    open_all(true);
+    struct key *due[2];
+    assert_int_equal(keyring_due(ring, DATE_DELETION, INT64_MAX - 1, due, 2), 1);
+    keyring_delete_key(ring, due[0]);
+    assert_null(keyring_material(ring, backing_id, REGION)->key);
+    close_all();
+    open_all(true);
+    assert_null(keyring_material(ring, backing_id, REGION)->key);
 }
 
 static void test_wrong_or_missing_root_key_is_refused(void **state)
@@ -255,6 +371,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_everything_is_there_after_a_restart),
+        TEST(test_related_keys),
+        TEST(test_related_keys_go_one_by_one),
         TEST(test_wrong_or_missing_root_key_is_refused),
         TEST(test_material_is_not_in_the_file),
         TEST(test_large_material),
