@@ -126,6 +126,27 @@ def kms_cases(house, label):
             f"GenerateDataKey by grant {label}": data_keys(url, key["Arn"], *service_signer(house))}
 
 
+def other_cases(house):
+    """Operations by keys of other kinds, and of the largest plaintext."""
+    url, kms = house.kmsd.url, house.kms(KEY, SECRET)
+
+    def make(**kind):
+        return kms.create_key(**kind)["KeyMetadata"]["KeyId"]
+    plain, signer = make(), make(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+    maker = make(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+    messages = [f"message {i}".ljust(32).encode() for i in range(VARIANTS)]
+    texts = [base64.b64encode(m).decode() for m in messages]
+    signed = {"KeyId": signer, "SigningAlgorithm": "ECDSA_SHA_256"}
+    signatures = [base64.b64encode(kms.sign(Message=m, **signed)["Signature"]).decode() for m in messages]
+    large = base64.b64encode(b"x" * 4096).decode()
+    return {"Sign": [ask("kms", url, "Sign", {"Message": t, **signed}) for t in texts],
+            "Verify": [ask("kms", url, "Verify", {"Message": t, "Signature": s, **signed}) for t, s in zip(texts, signatures)],
+            "GenerateMac": [ask("kms", url, "GenerateMac", {"KeyId": maker, "Message": t, "MacAlgorithm": "HMAC_SHA_256"})
+                            for t in texts],
+            "Encrypt 4 KiB": [ask("kms", url, "Encrypt", {"KeyId": plain, "Plaintext": large, "EncryptionContext": c})
+                              for c in CONTEXTS]}
+
+
 def full_cases(house, arn):
     return {"GenerateDataKey full": data_keys(house.kmsd.url, arn.rpartition("/")[2]),
             "GenerateDataKey by grant full": data_keys(house.kmsd.url, arn, *service_signer(house))}
@@ -185,6 +206,7 @@ def prepare(stack, folder):
               [ask("kms", baseline.url, "GenerateDataKey", {"KeyId": "bench", "KeySpec": "AES_256"})])]
     for house, label in ((always, "always"), (interval, "interval")):
         cases += [(name, house.kmsd.url, requests) for name, requests in kms_cases(house, label).items()]
+    cases += [(name, interval.kmsd.url, requests) for name, requests in other_cases(interval).items()]
     cases += [(name, full.kmsd.url, requests) for name, requests in full_cases(full, arn).items()]
     cases += [(name, interval.ddbd.url, requests) for name, requests in table_cases(interval).items()]
     cases = [(name, url, folder / f"case{i}.lua", requests) for i, (name, url, requests) in enumerate(cases)]
@@ -211,6 +233,30 @@ def show(results, names, connections):
             show_ratio(f"{name} {c}", results[name, c], results[name.removesuffix("full") + "interval", c])
 
 
+def cpu_seconds(process):
+    """What all threads of the process have used."""
+    threads = pathlib.Path(f"/proc/{process.pid}/task").iterdir()
+    return sum(int((t / "schedstat").read_text().split()[0]) for t in threads) / 1e9
+
+
+def show_signature(cases, kmsd, rounds, connections, seconds):
+    """By how many bare signatures the server works longer for a Sign than for a GenerateDataKey."""
+    of = {name: (url, script, requests) for name, url, script, requests in cases}
+    if not {"Sign", "GenerateDataKey interval"} <= set(of):
+        return
+
+    def cost(name):
+        url, script, requests = of[name]
+        write_script(script, requests)
+        begin = cpu_seconds(kmsd.process)
+        rate = wrk(url, script, connections, seconds)
+        return (cpu_seconds(kmsd.process) - begin) / (rate * seconds)
+    bare = float(subprocess.run([ROOT / "build/tests/bench/bare_signature"], check=True, capture_output=True, text=True).stdout)
+    more = [(cost("Sign") - cost("GenerateDataKey interval")) / bare for _ in range(rounds)]
+    print(f"CPU time of a bare signature: {bare * 1e6:.1f} us; a Sign has more than a GenerateDataKey by, of that: min "
+          f"{min(more):.2f}, median {statistics.median(more):.2f}, max {max(more):.2f}")
+
+
 def main():
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--rounds", type=int, default=5)
@@ -235,6 +281,7 @@ def main():
                     results[name, c].append(wrk(url, script, c, options.seconds))
             print(f"round {round_number + 1} of {options.rounds} done", file=sys.stderr)
         show(results, [case[0] for case in cases], connections)
+        show_signature(cases, daemons["kmsd"], options.rounds, max(connections), options.seconds)
         print(f"start with the full keyring: {full_start * 1000:.0f} ms")
         for name, daemon in daemons.items():
             print(f"memory of {name}: {idle[name] / 1024:.1f} MiB before, {daemon.memory_kib() / 1024:.1f} MiB after the load")
