@@ -40,6 +40,9 @@ bool seed_bad(struct seed_reader *r, int line, const char *path, const char *for
 // The same about a member of the map, or of a map in it.
 bool seed_bad_member(struct seed_reader *r, const struct doc *map, const char *path, const char *member,
                      const char *format, ...) __attribute__((format(printf, 5, 6)));
+// The same about an element of a member that is a list (or stands for one).
+bool seed_bad_item(struct seed_reader *r, const struct doc *map, const char *path, const char *member, size_t i,
+                   const char *format, ...) __attribute__((format(printf, 6, 7)));
 // Reads the map into *params (zeroed), as requests are read; members without a row are errors. What is read lives as
 // long as the reader.
 MUST_CHECK bool seed_map(struct seed_reader *r, const struct doc *map, const struct param *rows, void *params,

@@ -97,14 +97,14 @@ static bool read_materials(struct adding *a)
         if (!wrong && !material_ids(key->spec, key->id, secret_span(&m->bytes), m->backing_id, m->material_id))
             wrong = "is not understood by the cryptographic library";
         if (wrong)
-            return seed_bad_member(a->r, a->map, a->path, a->r->material_member, "%s", wrong);
+            return seed_bad_item(a->r, a->map, a->path, a->r->material_member, i, "%s", wrong);
         // A ciphertext could not say which of the two it is of.
         char name[2 * BACKING_ID_SIZE + 1];
         hex_encode(m->backing_id, sizeof m->backing_id, name);
         int other = take_name(a->r, name, key->line);
         if (other)
-            return seed_bad_member(a->r, a->map, a->path, a->r->material_member,
-                                   "is also that of the key of line %d, which has the same id", other);
+            return seed_bad_item(a->r, a->map, a->path, a->r->material_member, i,
+                                 "is also that of the key of line %d, which has the same id", other);
     }
     if (texts->n > 1 && !key->spec->symmetric)
         return seed_bad_member(a->r, a->map, a->path, a->r->material_member,

@@ -33,22 +33,50 @@ void seed_item_path(char out[SEED_PATH_SIZE], const char *path, size_t i)
     snprintf(out, SEED_PATH_SIZE, "%.*s[%zu]", SEED_PATH_SIZE - 24, path, i);
 }
 
+// The map that has the member, and its path: this one, or one in it; this one where none has.
+static const struct doc *find_holder(const struct doc *map, const char *member, char path[SEED_PATH_SIZE])
+{
+    char inner[SEED_PATH_SIZE];
+    for (size_t i = 0; i < map->n && !doc_member(map, member); i++) {
+        if (!doc_member(map->items[i].value, member))
+            continue;
+        join(inner, path, map->items[i].name.p);
+        memcpy(path, inner, sizeof inner);
+        return map->items[i].value;
+    }
+    return map;
+}
+
 bool seed_bad_member(struct seed_reader *r, const struct doc *map, const char *path, const char *member,
                      const char *format, ...)
 {
     char inner[SEED_PATH_SIZE], whole[SEED_PATH_SIZE];
     snprintf(inner, sizeof inner, "%s", path);
-    for (size_t i = 0; i < map->n && !doc_member(map, member); i++) {
-        if (!doc_member(map->items[i].value, member))
-            continue;
-        join(inner, path, map->items[i].name.p);
-        map = map->items[i].value;
-        break;
-    }
+    const struct doc *holder = find_holder(map, member, inner);
     join(whole, inner, member);
     va_list args;
     va_start(args, format);
-    vbad(r, doc_member_line(map, member), whole, format, args);
+    vbad(r, doc_member_line(holder, member), whole, format, args);
+    va_end(args);
+    return false;
+}
+
+bool seed_bad_item(struct seed_reader *r, const struct doc *map, const char *path, const char *member, size_t i,
+                   const char *format, ...)
+{
+    char inner[SEED_PATH_SIZE], list[SEED_PATH_SIZE], whole[SEED_PATH_SIZE];
+    snprintf(inner, sizeof inner, "%s", path);
+    const struct doc *holder = find_holder(map, member, inner), *value = doc_member(holder, member);
+    join(list, inner, member);
+    memcpy(whole, list, sizeof list);
+    int line = doc_member_line(holder, member);
+    if (value && value->kind == DOC_LIST && i < value->n) {
+        seed_item_path(whole, list, i);
+        line = value->items[i].line;
+    }
+    va_list args;
+    va_start(args, format);
+    vbad(r, line, whole, format, args);
     va_end(args);
     return false;
 }

@@ -126,13 +126,16 @@ def test_the_change_feed_is_told(seeded):
     until(key_is_lost, "the table key to be dropped")
 
 
+@pytest.mark.concurrency
 def test_under_load(seeded):
     house = seeded(SEED, "--workers=2")
     kms = house.kms()
+    kms.describe_key(KeyId=KEY)
 
     def work(i):
         for n in range(30):
             if i == 0:
+                house.kmsd.post("/_kmsd/faults", {"operation": "CreateAlias", "percent": 50, "delay": "2ms"})
                 house.kmsd.post("/_kmsd/reset", {})
             else:
                 key = kms.create_key()["KeyMetadata"]["KeyId"]

@@ -226,7 +226,7 @@ def key(**members):
      "Keys[1].KeyId: is also the key of line 1 in another Region: ReplicateKey makes replicas"),
     (key(Material="00"), "Keys[0].Material: is not as many bytes as the KeySpec wants"),
     (key(Material="zz" * 32), "Keys[0].Material: is not as many bytes as the KeySpec wants, in hexadecimal or base64"),
-    (key(Material=[MATERIAL, MATERIAL]), "Keys[0].Material: is also that of the key of line"),
+    (key(Material=[MATERIAL, MATERIAL]), "Keys[0].Material[1]: is also that of the key of line"),
     (key(Material="-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), "is no private key in PEM"),
     (key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY"), "Keys[0].Material: is no private key of this KeySpec in PEM"),
     (key(KeySpec="AES_256"), "Keys[0].KeySpec: 1 validation error detected: Value 'AES_256' at 'keySpec'"),
@@ -319,13 +319,13 @@ def test_all_forms_of_local_kms(seeded, text):
 
 
 @pytest.mark.parametrize("text,line,says", [
-    (VERSION_3.replace(MATERIAL, "abc"), 6, "Keys.Symmetric.Aes[0].BackingKeys: is not as many"),
+    (VERSION_3.replace(MATERIAL, "abc"), 7, "Keys.Symmetric.Aes[0].BackingKeys[0]: is not as many"),
     (VERSION_3.replace(f"TargetKeyId: {KEY}", f"TargetKeyId: {OTHER}"), 10, "Aliases[0].TargetKeyId: is no key of this file"),
     (VERSION_3.replace("Symmetric", "Symetric"), 2, "Symetric: unknown member"),
     (VERSION_3.replace("Aes", "Des"), 3, "Symmetric.Des: unknown member"),
     (VERSION_3.replace("KeyId:", "Keyid:"), 5, "Keys.Symmetric.Aes[0].Metadata.Keyid: unknown member"),
     (VERSION_4.replace("Version: 2", "Version: 3"), 1, "Version: only 2 is known"),
-    (VERSION_4.replace("KeySpec: SYMMETRIC_DEFAULT", "KeySpec: HMAC_512"), 11, "Keys[0].Material.BackingKeys: is not as many"),
+    (VERSION_4.replace("KeySpec: SYMMETRIC_DEFAULT", "KeySpec: HMAC_512"), 12, "Keys[0].Material.BackingKeys[0]: is not as many"),
 ])
 def test_wrong_local_kms_seeds(seeded, text, line, says, tmp_path):
     said = complaint(seeded(text, start=False))
