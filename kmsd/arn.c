@@ -5,6 +5,11 @@
 
 #include "common/auth/region.h"
 
+bool arn_in_china(const char *region)
+{
+    return strcmp(region_partition(span_of(region)), "aws-cn") == 0;
+}
+
 bool arn_write(char out[KMS_ARN_SIZE], struct span region, const char *account, struct span resource)
 {
     const struct span parts[] = {

@@ -6,6 +6,7 @@
 #include "common/base/buf.h"
 #include "kmsd/limits.h"
 
+bool arn_in_china(const char *region);
 // Writes arn:<partition>:kms:<region>:<account>:<resource>. False: longer than the buffer.
 bool arn_write(char out[KMS_ARN_SIZE], struct span region, const char *account, struct span resource);
 

@@ -16,6 +16,8 @@ const char *const change_kind_names[CHANGE_KINDS] = {
     [CHANGE_KEY_DELETION_CANCELLED] = "KeyDeletionCancelled",
     [CHANGE_KEY_DELETED] = "KeyDeleted",
     [CHANGE_KEY_POLICY] = "KeyPolicyChanged",
+    [CHANGE_KEY_MATERIAL_IMPORTED] = "KeyMaterialImported",
+    [CHANGE_KEY_MATERIAL_DELETED] = "KeyMaterialDeleted",
     [CHANGE_GRANT_RETIRED] = "GrantRetired",
     [CHANGE_GRANT_REVOKED] = "GrantRevoked",
 };

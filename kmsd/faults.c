@@ -16,6 +16,9 @@ ROW(fault_disabled, "DisabledException", NULL);
 ROW(fault_invalid_state, "KMSInvalidStateException", NULL);
 ROW(fault_invalid_key_usage, "InvalidKeyUsageException", NULL);
 ROW(fault_asymmetric_data_key, "InvalidKeyUsageException", "You cannot generate a data key with an asymmetric CMK");
+ROW(fault_expired_import_token, "ExpiredImportTokenException", "The import token is expired.");
+ROW(fault_invalid_import_token, "InvalidImportTokenException", "The import token is not valid.");
+ROW(fault_incorrect_key_material, "IncorrectKeyMaterialException", NULL);
 ROW(fault_incorrect_key, "IncorrectKeyException",
     "The key ID in the request does not identify a CMK that can perform this operation.");
 ROW(fault_invalid_ciphertext, "InvalidCiphertextException", NULL);

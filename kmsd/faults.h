@@ -3,19 +3,22 @@
 
 #include "common/base/fault.h"
 
-extern const struct fault fault_validation;          // ValidationException
-extern const struct fault fault_serialization;       // SerializationException
-extern const struct fault fault_unknown_operation;   // UnknownOperationException
-extern const struct fault fault_unsupported;         // UnsupportedOperationException
-extern const struct fault fault_access_denied;       // AccessDeniedException
-extern const struct fault fault_internal;            // KMSInternalException
-extern const struct fault fault_unavailable;         // KMSInternalException: the trail or the store cannot be written
-extern const struct fault fault_not_found;           // NotFoundException
-extern const struct fault fault_invalid_arn;         // InvalidArnException
-extern const struct fault fault_disabled;            // DisabledException
-extern const struct fault fault_invalid_state;       // KMSInvalidStateException
-extern const struct fault fault_key_unavailable;     // KeyUnavailableException
-extern const struct fault fault_invalid_key_usage;   // InvalidKeyUsageException
+extern const struct fault fault_validation;           // ValidationException
+extern const struct fault fault_serialization;        // SerializationException
+extern const struct fault fault_unknown_operation;    // UnknownOperationException
+extern const struct fault fault_unsupported;          // UnsupportedOperationException
+extern const struct fault fault_access_denied;        // AccessDeniedException
+extern const struct fault fault_internal;             // KMSInternalException
+extern const struct fault fault_unavailable;          // KMSInternalException: the trail or the store cannot be written
+extern const struct fault fault_not_found;            // NotFoundException
+extern const struct fault fault_invalid_arn;          // InvalidArnException
+extern const struct fault fault_disabled;             // DisabledException
+extern const struct fault fault_invalid_state;        // KMSInvalidStateException
+extern const struct fault fault_expired_import_token; // ExpiredImportTokenException
+extern const struct fault fault_invalid_import_token; // InvalidImportTokenException
+extern const struct fault fault_incorrect_key_material; // IncorrectKeyMaterialException
+extern const struct fault fault_key_unavailable;        // KeyUnavailableException
+extern const struct fault fault_invalid_key_usage;      // InvalidKeyUsageException
 extern const struct fault fault_asymmetric_data_key; // InvalidKeyUsageException: GenerateDataKey wants a symmetric key
 extern const struct fault fault_incorrect_key;       // IncorrectKeyException
 extern const struct fault fault_invalid_ciphertext;  // InvalidCiphertextException, without a text as AWS sends it

@@ -69,6 +69,24 @@ struct key_material *key_current(const struct key *key)
     return NULL;
 }
 
+struct key_material *key_material_by_id(const struct key *key, struct span material_id)
+{
+    for (size_t i = 0; i < key->materials_n; i++)
+        if (span_is(material_id, key->materials[i]->material_id))
+            return key->materials[i];
+    return NULL;
+}
+
+bool key_wants_material(const struct key *key)
+{
+    if (key->origin != ORIGIN_EXTERNAL)
+        return false;
+    for (size_t i = 0; i < key->materials_n; i++)
+        if (material_is_permanent(key->materials[i]) && key->materials[i]->bytes.n == 0)
+            return true;
+    return !key_current(key);
+}
+
 struct key_material *key_add_material(struct key *key, struct rng *rng, struct secret *bytes, enum material_state state,
                                       int64_t now_ns)
 {

@@ -118,6 +118,12 @@ struct key *key_new(const char *account, struct span region, const char *id);
 void key_free(struct key *key, struct policy_pool *policies); // material, tags, grants; aliases are the keyring's
 // The material that encrypts; NULL: a key that waits for its import, or whose material is in a custom key store.
 struct key_material *key_current(const struct key *key);
+// The material with this KeyMaterialId. NULL: the key has none such.
+struct key_material *key_material_by_id(const struct key *key, struct span material_id);
+// Whether material belongs to its key for good: not while it waits for its rotation.
+bool material_is_permanent(const struct key_material *m);
+// Whether a key without all of its material waits for an import: of all that belongs to it for good.
+bool key_wants_material(const struct key *key);
 // Adds material in that state, with ids of its own; takes the bytes. What was current is not changed.
 struct key_material *key_add_material(struct key *key, struct rng *rng, struct secret *bytes, enum material_state state,
                                       int64_t now_ns);

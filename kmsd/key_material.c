@@ -60,6 +60,11 @@ bool material_ids(const struct key_spec *spec, const char *key_id, struct span m
     return ok;
 }
 
+bool material_is_permanent(const struct key_material *m)
+{
+    return m->state == MATERIAL_CURRENT || m->state == MATERIAL_NON_CURRENT;
+}
+
 void material_wipe(struct key_material *m)
 {
     EVP_PKEY_free(m->pkey);

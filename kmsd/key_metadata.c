@@ -76,14 +76,25 @@ static void deletion(const struct out *o, const struct key *key)
         date(o, "DeletionDate", key->deletion_ns);
 }
 
+// The first expiry of what belongs to the key for good and is there.
 static void import(const struct out *o, const struct key *key)
 {
-    const struct key_material *m = key_current(key);
-    if (key->origin != ORIGIN_EXTERNAL || !m || m->bytes.n == 0)
+    bool there = false;
+    int64_t valid_to_ns = INT64_MAX;
+    for (size_t i = 0; i < key->materials_n; i++) {
+        const struct key_material *m = key->materials[i];
+        if (m->bytes.n == 0 || !material_is_permanent(m))
+            continue;
+        there = true;
+        if (m->expires && m->valid_to_ns < valid_to_ns)
+            valid_to_ns = m->valid_to_ns;
+    }
+    if (key->origin != ORIGIN_EXTERNAL || !there)
         return;
-    if (m->expires)
-        date(o, "ValidTo", m->valid_to_ns);
-    text(o, "ExpirationModel", m->expires ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE");
+    bool expires = valid_to_ns != INT64_MAX;
+    if (expires)
+        date(o, "ValidTo", valid_to_ns);
+    text(o, "ExpirationModel", expires ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE");
 }
 
 static void related(const struct out *o, const struct key *key)
@@ -152,7 +163,7 @@ static void write(const struct out *o, const struct key *key)
     }
     xks(o, key);
     bool in_kms = key->origin == ORIGIN_AWS_KMS || key->origin == ORIGIN_EXTERNAL;
-    if (current && current->bytes.n > 0 && key->spec->symmetric && in_kms && key->state != KEY_CREATING)
+    if (current && key->spec->symmetric && in_kms && key->state != KEY_CREATING)
         text(o, "CurrentKeyMaterialId", current->material_id);
     json_obj_end(o->w);
 }

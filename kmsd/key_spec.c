@@ -2,9 +2,8 @@
 #include "kmsd/key_spec.h"
 
 #include <stddef.h>
-#include <string.h>
 
-#include "common/auth/region.h"
+#include "kmsd/arn.h"
 #include "kmsd/key_type.h"
 
 const char *const key_usage_names[KEY_USAGES + 1] = {
@@ -120,7 +119,7 @@ const struct key_spec *key_spec_find(struct span name)
 
 bool key_spec_in_region(const struct key_spec *spec, const char *region)
 {
-    return !spec->china_only || strcmp(region_partition(span_of(region)), "aws-cn") == 0;
+    return !spec->china_only || arn_in_china(region);
 }
 
 static bool find_name(const char *const *names, struct span name, int *out)

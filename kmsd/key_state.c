@@ -53,6 +53,9 @@ static const unsigned char table[KEY_RULES][KEY_STATES] = {
     [RULE_EDIT]     = {OK,            OK,            DELETION,    REPLICA_DELETION,  OK,           OK,           OK,           OK},
     [RULE_SCHEDULE] = {OK,            OK,            DELETION,    REPLICA_DELETION,  OK,           OK,           OK,           UPDATING},
     [RULE_REPLICATE] = {OK,           DISABLED,      DELETION,    REPLICA_DELETION,  IMPORT,       UNAVAILABLE,  CREATING,     UPDATING},
+    [RULE_IMPORT_PARAMETERS] = {OK, OK,           DELETION,    REPLICA_DELETION,  OK,           UNAVAILABLE,  CREATING,     UPDATING},
+    [RULE_IMPORT]   = {OK,            OK,            DELETION,    REPLICA_DELETION,  OK,           UNAVAILABLE,  CREATING,     OK},
+    [RULE_DELETE_MATERIAL] = {OK,     OK,            OK,          OK,                OK,           UNAVAILABLE,  CREATING,     UPDATING},
     [RULE_CANCEL]   = {NOT_DELETION,  NOT_DELETION,  OK,          OK,                NOT_DELETION, NOT_DELETION, NOT_DELETION, NOT_DELETION},
 };
 // clang-format on

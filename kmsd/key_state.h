@@ -19,14 +19,17 @@ extern const char *const key_state_names[KEY_STATES]; // as KeyState has them
 
 // Rows of the table: operations that behave alike share one.
 enum key_rule {
-    RULE_ALWAYS,    // reading, policies, grants' end
-    RULE_USE,       // cryptographic operations, rotation
-    RULE_GRANT,     // CreateGrant: as RULE_USE, but works when unavailable
-    RULE_SWITCH,    // EnableKey, DisableKey
-    RULE_EDIT,      // tags, description, alias targets: all but pending deletion
-    RULE_SCHEDULE,  // ScheduleKeyDeletion
-    RULE_REPLICATE, // ReplicateKey: as RULE_USE, but not while its Region changes
-    RULE_CANCEL,    // CancelKeyDeletion
+    RULE_ALWAYS,            // reading, policies, grants' end
+    RULE_USE,               // cryptographic operations, rotation
+    RULE_GRANT,             // CreateGrant: as RULE_USE, but works when unavailable
+    RULE_SWITCH,            // EnableKey, DisableKey
+    RULE_EDIT,              // tags, description, alias targets: all but pending deletion
+    RULE_SCHEDULE,          // ScheduleKeyDeletion
+    RULE_REPLICATE,         // ReplicateKey: as RULE_USE, but not while its Region changes
+    RULE_CANCEL,            // CancelKeyDeletion
+    RULE_IMPORT_PARAMETERS, // GetParametersForImport
+    RULE_IMPORT,            // ImportKeyMaterial
+    RULE_DELETE_MATERIAL,   // DeleteImportedKeyMaterial
     KEY_RULES
 };
 

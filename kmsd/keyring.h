@@ -97,6 +97,17 @@ struct policy_pool *keyring_policies(struct keyring *k);
 // One more material of a key (key_add_material()); saving the key is the caller's.
 struct key_material *keyring_add_material(struct keyring *k, struct key *key, struct secret *bytes,
                                           enum material_state state, int64_t now_ns);
+// Imported material. Adding: the first one of a key becomes its current one, another one waits for its rotation.
+// Restoring gives back the bytes that were deleted or expired (or replaces them by the same). Terms (expiry,
+// description) are the caller's to set, then keyring_finish_import() makes a key that has all of its material usable,
+// and saves it.
+struct key_material *keyring_import_material(struct keyring *k, struct key *key, const char *material_id,
+                                             struct secret *bytes, int64_t now_ns);
+void keyring_restore_material(struct key_material *m, struct secret *bytes);
+void keyring_finish_import(struct keyring *k, struct key *key);
+// The bytes of imported material go. What belongs to its key for good stays known, for the same to be imported again,
+// and the key waits for that; what waited for its rotation is forgotten.
+void keyring_delete_material(struct keyring *k, struct key_material *m);
 // After any field of the key was changed.
 void keyring_save_key(struct keyring *k, struct key *key);
 // The same after a property was changed that related multi-Region keys share: the replicas of a primary key get

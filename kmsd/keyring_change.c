@@ -81,7 +81,7 @@ void keyring_schedule_deletion(struct keyring *k, struct key *key, int64_t at_ns
 
 void keyring_cancel_deletion(struct keyring *k, struct key *key)
 {
-    key->state = KEY_DISABLED;
+    key->state = key_wants_material(key) ? KEY_PENDING_IMPORT : KEY_DISABLED;
     key->deletion_ns = 0;
     keyring_save_key(k, key);
 }

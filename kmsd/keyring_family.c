@@ -115,6 +115,7 @@ struct key *keyring_create_replica(struct keyring *k, const struct key *primary,
     key->created_ns = now_ns;
     keyring_link_key(k, key);
     share(k, primary, key);
+    keyring_share_pending(k, key->family);
     return key;
 }
 

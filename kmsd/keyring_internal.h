@@ -58,6 +58,8 @@ struct realm *keyring_make_realm(struct keyring *k, const char *account, const c
 void keyring_link_key(struct keyring *k, struct key *key);
 void keyring_link_material(struct keyring *k, struct key_material *m);
 void keyring_unlink_material(struct keyring *k, struct key_material *m);
+// What waits for its rotation can be rotated once every Region has it. Saves all of the family.
+void keyring_share_pending(struct keyring *k, struct key_family *f);
 // Multi-Region keys (keyring_family.c). Unlinking the last one frees the family.
 void keyring_link_family(struct keyring *k, struct key *key);
 void keyring_unlink_family(struct keyring *k, struct key *key);

@@ -12,6 +12,7 @@
 #include "kmsd/cloudhsm.h"
 #include "kmsd/connect_job.h"
 #include "kmsd/deletion.h"
+#include "kmsd/expiry.h"
 #include "kmsd/fault_rules.h"
 #include "kmsd/key_maker.h"
 #include "kmsd/kmsd.h"
@@ -212,6 +213,7 @@ static bool start(struct daemon *d, char *why, size_t why_size)
     if (d->test_control)
         kmsd->faults = fault_rules_new(d);
     deletion_start(kmsd);
+    expiry_start(kmsd);
     rotation_job_start(kmsd);
     multi_region_job_start(kmsd);
     return true;

@@ -3,7 +3,6 @@
 #include "kmsd/op_create_key.h"
 
 #include <openssl/crypto.h>
-#include <string.h>
 
 #include "common/auth/region.h"
 #include "common/base/json_read.h"
@@ -112,8 +111,6 @@ static const struct fault *check_spec(struct call *call, struct create_key_param
 
 static const struct fault *check_origin(struct call *call, const struct create_key_params *p)
 {
-    if (span_is(p->origin, "EXTERNAL"))
-        return call_fault(call, &fault_unsupported, "Origin EXTERNAL is not supported yet.");
     return create_in_store_check(call, p);
 }
 
@@ -150,7 +147,10 @@ const struct fault *create_key(struct call *call)
         fault = policy_for_new_key(call, p->policy, p->bypass.v, &draft.policy);
     if (fault)
         return fault;
-    fault = key_maker_make(kmsd_of(call)->key_maker, call, p->spec, &draft.material);
+    if (p->origin.p && span_is(p->origin, "EXTERNAL"))
+        draft.origin = ORIGIN_EXTERNAL;
+    else
+        fault = key_maker_make(kmsd_of(call)->key_maker, call, p->spec, &draft.material);
     if (fault) {
         policy_pool_put(keyring_policies(k), draft.policy);
         return fault;

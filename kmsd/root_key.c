@@ -27,6 +27,7 @@ static struct root_key *derive(const unsigned char root[SYM_KEY_SIZE])
     sym_derive(root, "kmsd grant tokens", none, k->token);
     sym_derive(root, "kmsd grant token key id", none, k->token_id);
     sym_derive(root, "kmsd markers", none, k->marker);
+    sym_derive(root, "kmsd import tokens", none, k->import_token);
     return k;
 }
 

@@ -14,6 +14,7 @@ struct root_key {
     unsigned char id[ROOT_KEY_ID_SIZE]; // says which root key it is without telling anything about it
     unsigned char seal[32], token[32], marker[32];
     unsigned char token_id[32]; // "the wrapping key" that grant tokens name
+    unsigned char import_token[32];
 };
 
 // Reads the file, or makes it when it is not there and `create` allows. path NULL: a key that lives as long as the

@@ -221,6 +221,17 @@ bool time_parse_rfc3339(struct span text, int64_t *ns)
            take_offset(&text, &offset) && text.n == 0 && civil_ok(&t) && to_ns(&t, offset, fraction, ns);
 }
 
+int64_t time_of_seconds(double seconds)
+{
+    // The dates that fit, in seconds, rounded towards now.
+    if (seconds >= 9.22e9)
+        return INT64_MAX;
+    if (seconds <= -9.22e9)
+        return INT64_MIN;
+    double ms = seconds * 1000;
+    return (int64_t)(ms < 0 ? ms - 0.5 : ms + 0.5) * NS_PER_MS;
+}
+
 bool time_parse_amz(struct span text, int64_t *ns)
 {
     struct civil_time t = {0};

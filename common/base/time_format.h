@@ -21,6 +21,8 @@ void time_iso(int64_t ns, char out[TIME_ISO_SIZE]);
 void time_amz(int64_t ns, char out[TIME_AMZ_SIZE]);
 void time_http(int64_t ns, char out[TIME_HTTP_SIZE]);
 void time_java(int64_t ns, char out[TIME_JAVA_SIZE]);
+// Seconds since 1970, as numbers in JSON, to nanoseconds; what 64 bits do not hold becomes the first or the last time.
+int64_t time_of_seconds(double seconds);
 // RFC 3339 ("2019-03-11T09:00:00Z", fractions and offsets allowed), and SigV4's basic form. False when malformed.
 bool time_parse_rfc3339(struct span text, int64_t *ns);
 bool time_parse_amz(struct span text, int64_t *ns);

@@ -6,6 +6,7 @@
 
 #include "common/base/encode.h"
 #include "common/base/json_read.h"
+#include "common/base/time_format.h"
 #include "common/rpc/param_check.h"
 
 // Nested structures are at most this deep in any API that is served here.
@@ -104,6 +105,14 @@ static const struct fault *read_integer(struct reading *r, const struct param *r
     return NULL;
 }
 
+static const struct fault *read_time(struct reading *r, const json_t *value, struct opt_time *to)
+{
+    if (!json_is_number(value))
+        return wrong_type(r, value, "milliseconds since epoch");
+    *to = (struct opt_time){true, time_of_seconds(json_number_value(value))};
+    return NULL;
+}
+
 static const struct fault *read_strings(struct reading *r, const struct param *row, const json_t *value,
                                         const char *path, struct span_list *to)
 {
@@ -195,6 +204,8 @@ static const struct fault *read_value(struct reading *r, const struct param *row
             return wrong_type(r, value, "Boolean");
         *(struct opt_bool *)at = (struct opt_bool){true, json_is_true(value)};
         return NULL;
+    case PARAM_TIME:
+        return read_time(r, value, at);
     case PARAM_STRINGS:
         return read_strings(r, row, value, path, at);
     case PARAM_MAP:

@@ -21,6 +21,10 @@ struct opt_bool {
     bool set;
     bool v;
 };
+struct opt_time {
+    bool set;
+    int64_t ns; // since 1970; times that 64 bits do not hold become the first or the last one
+};
 struct span_list {
     struct span *v;
     size_t n;
@@ -45,6 +49,7 @@ enum param_type {
     PARAM_BLOB,    // struct span of decoded bytes, wiped with the call; p is NULL when absent
     PARAM_INTEGER, // struct opt_int
     PARAM_BOOL,    // struct opt_bool
+    PARAM_TIME,    // struct opt_time, sent as seconds since 1970; the trail shows it as text
     PARAM_STRINGS, // struct span_list (list of strings)
     PARAM_MAP,     // struct str_map (string to string)
     PARAM_OBJECT,  // the nested struct itself, preceded by nothing; `set` is told by the member at set_offset

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/json_read.h"
+#include "common/base/time_format.h"
 #include "common/rpc/param.h"
 
 static void write_key(struct json_write *w, const char *name)
@@ -29,6 +30,10 @@ static void write_one(struct json_write *w, const struct param *row, const json_
         for (size_t i = 0; i < json_array_size(value); i++)
             write_object(w, row->members, json_array_get(value, i));
         json_arr_end(w);
+    } else if (row->type == PARAM_TIME && json_is_number(value)) {
+        char text[TIME_JAVA_SIZE];
+        time_java(time_of_seconds(json_number_value(value)), text);
+        json_cstr(w, text);
     } else {
         json_value(w, value);
     }

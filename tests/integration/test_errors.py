@@ -87,11 +87,6 @@ def test_key_spec_and_usage(kms):
         "ValidationException", "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT")
 
 
-@pytest.mark.parametrize("asked", [{"Origin": "EXTERNAL"}])
-def test_kinds_of_keys_that_are_not_built(kms, asked):
-    assert code(kms.create_key, **asked) == "UnsupportedOperationException"
-
-
 # ---- names of keys ----
 
 @pytest.mark.parametrize("name", ["134f2428cec14b25a1ae9048164dba47", "fake-key-id", "mrk-fake-key-id", "key_id",

@@ -7,6 +7,7 @@ import pytest
 
 from asking import method, refused
 from daemons import ACCOUNT, REGION, ROOT, program, until
+from importing import FOREVER, import_into, parameters_for, wrap
 from xks_proxy import root_certificate
 
 TABLE = json.loads((ROOT / "tests/data/key_states.json").read_text())
@@ -55,7 +56,13 @@ def subject(kms):
 # ---- keys in each state ----
 
 def alone(house, kms, more):
-    return furnished(kms, kms.create_key(**more)["KeyMetadata"])
+    key, secret = kms.create_key(**more)["KeyMetadata"], bytes(32)
+    if more.get("Origin") != "EXTERNAL":
+        return furnished(kms, key)
+    import_into(kms, key["KeyId"], secret)
+    got = parameters_for(kms, key["KeyId"])
+    return furnished(kms, key) | {"import": {"ImportToken": got["ImportToken"], **FOREVER,
+                                             "EncryptedKeyMaterial": wrap(got, "RSAES_OAEP_SHA_256", secret)}}
 
 
 def enabled(house, kms, more):
@@ -135,6 +142,8 @@ def parameters(operation, s):
         "GenerateDataKeyPair": {**key, "KeyPairSpec": "ECC_NIST_P256"},
         "GenerateDataKeyPairWithoutPlaintext": {**key, "KeyPairSpec": "ECC_NIST_P256"},
         "DeriveSharedSecret": {**key, "KeyAgreementAlgorithm": "ECDH", "PublicKey": s.get("peer")},
+        "GetParametersForImport": {**key, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"},
+        "ImportKeyMaterial": {**key, **s.get("import", {})},
         "PutKeyPolicy": {**key, "Policy": s["policy"]},
         "ReEncrypt": {"CiphertextBlob": s.get("blob"), "DestinationKeyId": s["key"]},
         "ReplicateKey": {**key, "ReplicaRegion": "eu-west-1"},
@@ -152,6 +161,8 @@ def test_cell(house, kms, operation, state, cell):
     more = dict(zip(("KeySpec", "KeyUsage"), KINDS.get(operation, ())))
     if operation in ("ReplicateKey", "UpdatePrimaryRegion"):
         more["MultiRegion"] = True
+    if operation in ("GetParametersForImport", "ImportKeyMaterial", "DeleteImportedKeyMaterial"):
+        more["Origin"] = "EXTERNAL"
     subject = STATES[state](house, kms, more)
     assert kms.describe_key(KeyId=subject["key"])["KeyMetadata"]["KeyState"] == state
     call, more = method(kms, operation), parameters(operation, subject)

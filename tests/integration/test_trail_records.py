@@ -15,6 +15,7 @@ import pytest
 from asking import ALLOW_ALL, ARNS, OTHER, PRINCIPALS, ROLE_ARNS, Raw, as_, code, method, opened, refused, rotate, service_client
 from conftest import START, VIRTUAL
 from daemons import ACCOUNT, REGION, ROOT, program, until
+from importing import FOREVER, wrap
 from tables import customer, definition, make_table, until_active, until_gone
 from xks_proxy import root_certificate
 
@@ -145,6 +146,7 @@ class Told:
         self.rsa(key)
         self.asymmetric()
         self.multi_region()
+        self.importing()
         self.grants(key, arn)
         self("DeleteAlias", AliasName="alias/trail")
         self("EnableKeyRotation", KeyId=key)
@@ -210,6 +212,21 @@ class Told:
         self.name_key("agreer", agreer)
         self("DeriveSharedSecret", KeyId=agreer["KeyId"], KeyAgreementAlgorithm="ECDH",
              PublicKey=self.kms.get_public_key(KeyId=agreer["KeyId"])["PublicKey"])
+
+    def importing(self):
+        made = self("CreateKey, to import", Origin="EXTERNAL")["KeyMetadata"]
+        key, arn = made["KeyId"], made["Arn"]
+        self.name_key("imported", made)
+        got = self("GetParametersForImport", KeyId=key, WrappingAlgorithm="RSAES_OAEP_SHA_256", WrappingKeySpec="RSA_2048")
+        send = {"ImportToken": got["ImportToken"], "EncryptedKeyMaterial": wrap(got, "RSAES_OAEP_SHA_256", bytes(32))}
+        answer = self("ImportKeyMaterial", KeyId=key, ValidTo="2026-05-21T05:47:45Z", ExpirationModel="KEY_MATERIAL_EXPIRES",
+                      ImportType="NEW_KEY_MATERIAL", KeyMaterialDescription="ExampleKeyMaterialA", **send)
+        name = answer["KeyMaterialId"]
+        self("ImportKeyMaterial, again", KeyId=arn, KeyMaterialId=name, **FOREVER, **send)
+        self("DeleteImportedKeyMaterial", KeyId=key, KeyMaterialId=name)
+        self.names["imported_material"] = name
+        for case in ("GetParametersForImport", "ImportKeyMaterial", "ImportKeyMaterial, again", "DeleteImportedKeyMaterial"):
+            self.cases[case]["imported_material"] = name
 
     def grants(self, key, arn):
         bob = {"GranteePrincipal": ARNS["bob"]}

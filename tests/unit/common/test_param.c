@@ -30,6 +30,7 @@ struct request {
     struct inner constraints;
     bool constraints_set;
     struct obj_list tags;
+    struct opt_time valid_to;
 };
 
 static const char *const specs[] = {"AES_256", "AES_128", NULL};
@@ -52,6 +53,7 @@ static const struct param inner_rows[] = {
 };
 
 static const struct param rows[] = {
+    {.name = "ValidTo", .type = PARAM_TIME, .offset = PARAM_AT(request, valid_to)},
     {.name = "KeyId",
      .type = PARAM_STRING,
      .offset = PARAM_AT(request, key_id),
@@ -166,6 +168,32 @@ static void check(struct fixture *f, const char *json, const struct fault *fault
         assert_string_equal(f->context.detail, sentence);
 }
 
+static void check_trail(struct fixture *f, const char *json, const char *trail)
+{
+    assert_null(read_json(f, json));
+    struct buf b;
+    struct json_write w;
+    buf_init(&b, 4096);
+    json_write_init(&w, &b);
+    param_write_trail(&w, rows, f->json);
+    assert_string_equal(buf_str(&b), trail);
+    buf_done(&b);
+}
+
+static void test_times(void **state)
+{
+    struct fixture *f = *state;
+    check(f, "{\"KeyId\":\"k\",\"ValidTo\":1747806465.5}", NULL, NULL);
+    assert_true(f->request.valid_to.set);
+    assert_int_equal(f->request.valid_to.ns, INT64_C(1747806465500000000));
+    check(f, "{\"KeyId\":\"k\",\"ValidTo\":9e99}", NULL, NULL);
+    assert_int_equal(f->request.valid_to.ns, INT64_MAX);
+    check(f, "{\"KeyId\":\"k\",\"ValidTo\":\"2025-05-21T05:47:45Z\"}", &serialization,
+          "STRING_VALUE can not be converted to milliseconds since epoch");
+    check_trail(f, "{\"KeyId\":\"k\",\"ValidTo\":1747806465}",
+                "{\"validTo\":\"May 21, 2025, 5:47:45 AM\",\"keyId\":\"k\",\"keySpec\":\"AES_256\"}");
+}
+
 static void test_sentences(void **state)
 {
     struct fixture *f = *state;
@@ -207,18 +235,6 @@ static void test_wrong_types(void **state)
     check(f, "{\"KeyId\":\"k\",\"Operations\":\"Encrypt\"}", &serialization, NULL);
     check(f, "{\"KeyId\":\"k\",\"Tags\":[5]}", &serialization, NULL);
     check(f, "{\"KeyId\":\"k\",\"Limit\":1e300}", &serialization, NULL);
-}
-
-static void check_trail(struct fixture *f, const char *json, const char *trail)
-{
-    assert_null(read_json(f, json));
-    struct buf b;
-    struct json_write w;
-    buf_init(&b, 4096);
-    json_write_init(&w, &b);
-    param_write_trail(&w, rows, f->json);
-    assert_string_equal(buf_str(&b), trail);
-    buf_done(&b);
 }
 
 static void test_trail(void **state)
@@ -291,6 +307,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sentences, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_types, setup, teardown),
         cmocka_unit_test_setup_teardown(test_irregular_sentences, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trail, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,10 +227,22 @@ static void test_durations(void **state)
             fail_msg("accepted: %s", bad[i]);
 }
 
+static void test_seconds(void **state)
+{
+    (void)state;
+    assert_int_equal(time_of_seconds(0), 0);
+    assert_int_equal(time_of_seconds(1747806465), INT64_C(1747806465000000000));
+    assert_int_equal(time_of_seconds(1747806465.123), INT64_C(1747806465123000000));
+    assert_int_equal(time_of_seconds(-1.5), INT64_C(-1500000000));
+    assert_int_equal(time_of_seconds(1e300), INT64_MAX);
+    assert_int_equal(time_of_seconds(-1e300), INT64_MIN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_values),
+        cmocka_unit_test(test_seconds),
         cmocka_unit_test(test_fractions_are_cut),
         cmocka_unit_test(test_every_day_agrees_with_libc),
         cmocka_unit_test(test_bounds),

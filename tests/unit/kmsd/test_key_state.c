@@ -17,8 +17,17 @@ static const struct {
     enum key_rule rule;
     const char *states;
 } guide[] = {
-    {RULE_ALWAYS, "........"}, {RULE_USE, ".DIIIII."},      {RULE_GRANT, ".DIII.I."},     {RULE_SWITCH, "..III.II"},
-    {RULE_EDIT, "..II...."},   {RULE_SCHEDULE, "..II...I"}, {RULE_REPLICATE, ".DIIIIII"}, {RULE_CANCEL, "II..IIII"},
+    {RULE_ALWAYS, "........"},
+    {RULE_USE, ".DIIIII."},
+    {RULE_GRANT, ".DIII.I."},
+    {RULE_SWITCH, "..III.II"},
+    {RULE_EDIT, "..II...."},
+    {RULE_SCHEDULE, "..II...I"},
+    {RULE_REPLICATE, ".DIIIIII"},
+    {RULE_CANCEL, "II..IIII"},
+    {RULE_IMPORT_PARAMETERS, "..II.III"},
+    {RULE_IMPORT, "..II.II."},
+    {RULE_DELETE_MATERIAL, ".....III"},
 };
 
 static void test_table(void **state)

@@ -365,6 +365,61 @@ static void test_large_state(void **state)
     free((void *)(uintptr_t)arn.p);
 }
 
+static void import(struct key *key, const char *id, const char *bytes)
+{
+    struct secret s = {0};
+    char whole_id[KEY_MATERIAL_ID_SIZE];
+    snprintf(whole_id, sizeof whole_id, "%s%062d", id, 0);
+    assert_true(secret_copy(&s, bytes, strlen(bytes)));
+    keyring_import_material(ring, key, whole_id, &s, 2000);
+    keyring_finish_import(ring, key);
+}
+
+static void test_imported_material(void **state)
+{
+    (void)state;
+    struct key *key = make_key(), *due[2];
+    struct span arn = span_of(strdup(key->arn));
+    key->origin = ORIGIN_EXTERNAL;
+    keyring_delete_material(ring, key_current(key));
+    assert_int_equal(key->state, KEY_PENDING_IMPORT);
+    struct secret s = {0};
+    assert_true(secret_copy(&s, "first", 5));
+    keyring_restore_material(key_current(key), &s);
+    key_current(key)->expires = true;
+    key_current(key)->valid_to_ns = 7000;
+    keyring_finish_import(ring, key);
+    assert_int_equal(key->state, KEY_ENABLED);
+    assert_int_equal(keyring_next(ring, DATE_EXPIRY), 7000);
+    import(key, "b2", "second");
+    assert_int_equal(key->materials[1]->state, MATERIAL_PENDING_ROTATION);
+    close_all();
+    open_all(true);
+    key = keyring_key(ring, arn);
+    assert_int_equal(keyring_next(ring, DATE_EXPIRY), 7000);
+    assert_int_equal(keyring_due(ring, DATE_EXPIRY, 7000, due, 2), 1);
+    // What waited for its rotation is forgotten, the key works on.
+    unsigned char backing_id[BACKING_ID_SIZE];
+    struct key_material *m = key->materials[1];
+    memcpy(backing_id, m->backing_id, sizeof backing_id);
+    assert_ptr_equal(key_material_by_id(key, span_of(m->material_id)), m);
+    keyring_delete_material(ring, m);
+    assert_null(keyring_material(ring, backing_id, REGION));
+    assert_int_equal(key->state, KEY_ENABLED);
+    // What is the key's for good leaves its ids.
+    memcpy(backing_id, key_current(key)->backing_id, sizeof backing_id);
+    keyring_delete_material(ring, key_current(key));
+    assert_int_equal(keyring_due(ring, DATE_EXPIRY, INT64_MAX - 1, due, 2), 0);
+    close_all();
+    open_all(true);
+    key = keyring_key(ring, arn);
+    assert_int_equal(key->state, KEY_PENDING_IMPORT);
+    assert_true(key_wants_material(key));
+    assert_ptr_equal(keyring_material(ring, backing_id, REGION), key_current(key));
+    assert_int_equal(key_current(key)->bytes.n, 0);
+    free((void *)(uintptr_t)arn.p);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -376,6 +431,7 @@ int main(void)
         TEST(test_wrong_or_missing_root_key_is_refused),
         TEST(test_material_is_not_in_the_file),
         TEST(test_large_material),
+        TEST(test_imported_material),
         TEST(test_large_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
