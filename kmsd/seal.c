@@ -5,6 +5,7 @@
 
 #include "kmsd/faults.h"
 #include "kmsd/key_store.h"
+#include "kmsd/ops.h"
 
 bool sealed_parse(struct span blob, struct sealed *out)
 {
@@ -76,8 +77,12 @@ static const struct fault *open_there(struct call *call, enum xks_slot slot, con
                                       const struct key_material *m, struct span context, struct span *plaintext)
 {
     const struct key *key = m->key;
+    const struct kms_params *p = call->params;
     const struct xks_reply *reply;
     struct ciphertext inner;
+    *plaintext = (struct span){"", 0};
+    if (p->dry_run.v) // asks nobody outside, so that nothing more can be known of the ciphertext
+        return NULL;
     struct xks_request q = {.api = XKS_DECRYPT,
                             .origin.key_arn = key->arn,
                             .xks_key_id = key->xks_key_id,

@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/time_format.h"
+#include "common/http/address.h"
 #include "common/http/client.h"
 #include "common/http/tls.h"
 
@@ -67,8 +68,8 @@ static bool check_rules(const struct conf *conf, char *why, size_t why_size)
 {
     for (size_t i = 0; i < conf_count(conf, "xks-connect"); i++) {
         const char *rule = conf_item(conf, "xks-connect", i), *equals = strchr(rule, '=');
-        const char *colon = equals ? strrchr(equals, ':') : NULL;
-        if (equals && equals != rule && colon && colon[1])
+        struct http_address address;
+        if (equals && equals != rule && http_address_parse(equals + 1, &address))
             continue;
         snprintf(why, why_size, "--xks-connect: %s is not of the form NAME=ADDRESS:PORT", rule);
         return false;

@@ -530,6 +530,68 @@ def test_what_happens_to_the_key_meanwhile_counts(house, kms, store, proxy):
     assert answers == ["DisabledException"]
 
 
+def test_a_dry_run_asks_no_proxy(kms, key, proxy):
+    blob = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x")["CiphertextBlob"]
+    proxy.asked.clear()
+    for call, more in ((kms.decrypt, {"CiphertextBlob": blob}), (kms.encrypt, {"KeyId": key["KeyId"], "Plaintext": b"x"}),
+                       (kms.generate_data_key, {"KeyId": key["KeyId"], "KeySpec": "AES_256"}),
+                       (kms.re_encrypt, {"CiphertextBlob": blob, "DestinationKeyId": key["KeyId"]})):
+        assert code(call, DryRun=True, **more) == "DryRunOperationException"
+    assert proxy.asked == []
+
+
+def test_the_end_does_not_wait_for_a_proxy(make_house, tmp_path):
+    with running(tmp_path / "proxy") as proxy:
+        house = house_for(make_house, proxy, **{"--xks-timeout": "1h"})
+        kms = as_(house, "alice", retries={"total_max_attempts": 1})
+        store = make_store(kms, "held")
+        connect(kms, store)
+        made = make_key(kms, store, proxy, "held")["KeyId"]
+        proxy.faults["encrypt"] = lambda handler: proxy.go_on.wait(60)
+        answers = []
+        waiting = threading.Thread(target=lambda: answers.append(code(kms.encrypt, KeyId=made, Plaintext=b"x")))
+        waiting.start()
+        until(lambda: "encrypt" in proxy.apis(), "the proxy to be asked")
+        assert house.kmsd.terminate() == 0
+        waiting.join()
+        assert answers == ["KMSInvalidStateException"]
+
+
+@pytest.mark.concurrency
+def test_many_at_once_while_the_store_comes_and_goes(make_house, tmp_path):
+    with running(tmp_path / "proxy") as proxy:
+        house = house_for(make_house, proxy)
+        kms = as_(house, "alice")
+        store = make_store(kms, "busy")
+        connect(kms, store)
+        keys = [make_key(kms, store, proxy, f"busy-{i}")["KeyId"] for i in range(3)]
+        over, wrong = threading.Event(), []
+
+        def use(i):
+            mine = as_(house, "alice")
+            while not over.is_set():
+                try:
+                    made = mine.generate_data_key(KeyId=keys[i % 3], KeySpec="AES_256")
+                    moved = mine.re_encrypt(CiphertextBlob=made["CiphertextBlob"], DestinationKeyId=keys[(i + 1) % 3])
+                    if mine.decrypt(CiphertextBlob=moved["CiphertextBlob"])["Plaintext"] != made["Plaintext"]:
+                        wrong.append("another plaintext")
+                except mine.exceptions.KMSInvalidStateException as error:
+                    if error.response["Error"]["Message"] != CUT_OFF:
+                        wrong.append(error)
+        threads = [threading.Thread(target=use, args=(i,)) for i in range(6)]
+        for thread in threads:
+            thread.start()
+        for _ in range(15):
+            kms.disconnect_custom_key_store(CustomKeyStoreId=store)
+            assert connect(kms, store)["ConnectionState"] == "CONNECTED"
+            before = len(proxy.asked)
+            until(lambda: len(proxy.asked) > before + 20, "more calls")
+        over.set()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+
+
 def test_a_key_is_unavailable_while_its_store_is_not_connected(house, kms, second, proxy):
     connect(kms, second)
     made = make_key(kms, second, proxy, "cut-off")["KeyId"]
@@ -596,7 +658,8 @@ def test_state_survives_a_restart_and_holds_no_secret(make_house, tmp_path):
 
 
 @pytest.mark.parametrize("flag,reason", [("--xks-ca=nowhere.pem", "nowhere.pem cannot be used"),
-                                         ("--xks-connect=nowhere", "not of the form NAME=ADDRESS:PORT")])
+                                         ("--xks-connect=nowhere", "not of the form NAME=ADDRESS:PORT"),
+                                         ("--xks-connect=a=not.an.address:1", "not of the form NAME=ADDRESS:PORT")])
 def test_a_wrong_option_stops_the_start(flag, reason):
     ended = subprocess.run([program("kmsd"), "--state-dir=:memory:", "--listen=127.0.0.1:0", flag], capture_output=True, text=True)
     assert ended.returncode == 1 and reason in ended.stderr
