@@ -180,7 +180,7 @@ def test_unavailable(kms, key_store, operation, cell):
     kms.connect_custom_key_store(**store)
     until(lambda: kms.describe_custom_key_stores(**store)["CustomKeyStores"][0]["ConnectionState"] == "CONNECTED", "the connection")
     subject = alone(None, kms, {"Origin": "AWS_CLOUDHSM", **store})
-    subject["import"] = {"ImportToken": b"none", "EncryptedKeyMaterial": b"none"}
+    subject["import"] = {"ImportToken": b"none", "EncryptedKeyMaterial": b"none", **FOREVER}
     kms.disconnect_custom_key_store(**store)
     call, more = method(kms, operation), parameters(operation, subject)
     if cell == "ok":
