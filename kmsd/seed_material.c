@@ -1,8 +1,10 @@
 // Key material as people write it down: PEM, hexadecimal or base64.
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
 #include "common/base/encode.h"
+#include "kmsd/import_material.h"
 #include "kmsd/key_type.h"
 #include "kmsd/seed_internal.h"
 
@@ -60,22 +62,33 @@ static const char *wrong_text(const struct key_spec *spec)
                                   : "is not as many bytes as the KeySpec wants, in hexadecimal or base64";
 }
 
+// As ImportKeyMaterial would take it: a whole pair, in one way of writing it.
+static const char *take(const struct key_spec **spec, struct span text, bool pem, struct secret *raw,
+                        struct secret *material)
+{
+    if (pem && !from_pem(text, raw))
+        return "is no private key in PEM without a password";
+    if (!pem && !from_text(*spec, trimmed(text), raw))
+        return wrong_text(*spec);
+    if (!*spec)
+        *spec = spec_of(secret_span(raw));
+    if (!*spec)
+        return "is a private key of a kind that KMS does not have";
+    if (import_material_take(*spec, secret_span(raw), material))
+        return NULL;
+    return pem ? "is not a key of this KeySpec" : wrong_text(*spec);
+}
+
 const char *seed_material(const struct key_spec **spec, struct span text, struct secret *material)
 {
+    struct secret raw = {0};
     bool pem = memmem(text.p, text.n, "-----BEGIN", 10) != NULL;
     if (pem && *spec && !(*spec)->type->asymmetric)
         return "is a private key, where a secret belongs";
     if (!pem && !*spec)
         return "KeySpec says what this is";
-    if (pem && !from_pem(text, material))
-        return "is no private key in PEM without a password";
-    if (!pem && !from_text(*spec, trimmed(text), material))
-        return wrong_text(*spec);
-    if (!*spec)
-        *spec = spec_of(secret_span(material));
-    if (!*spec)
-        return "is a private key of a kind that KMS does not have";
-    if ((*spec)->type->fits(*spec, secret_span(material)))
-        return NULL;
-    return pem ? "is not a key of this KeySpec" : wrong_text(*spec);
+    const char *wrong = take(spec, text, pem, &raw, material);
+    secret_done(&raw);
+    ERR_clear_error();
+    return wrong;
 }

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key, lo
 
 from asking import refused
 from daemons import ACCOUNT, PATIENCE, ROOT, until
+from importing import import_into
 
 KEY = "11111111-2222-4333-8444-555555555555"
 OTHER = "22222222-3333-4444-8555-666666666666"
@@ -44,7 +45,7 @@ def complaint(house):
 def test_the_example_works(make_house):
     house = make_house(ddbd=False, kmsd=[f"--seed-file={ROOT}/config/seed.yaml"])
     kms = house.kms()
-    assert len(kms.list_keys()["Keys"]) == 3
+    assert len(kms.list_keys()["Keys"]) == 4
     orders = kms.describe_key(KeyId="alias/orders")["KeyMetadata"]
     assert orders["KeyId"] == "0987dcba-09fe-87dc-65ba-ab0987654321"
     assert orders["Description"] == "What the orders are encrypted with" and orders["KeyState"] == "Enabled"
@@ -61,6 +62,7 @@ def test_the_example_works(make_house):
     materials = kms.list_key_rotations(KeyId=orders["KeyId"], IncludeKeyMaterial="ALL_KEY_MATERIAL")["Rotations"]
     assert [m["KeyMaterialState"] for m in materials] == ["NON_CURRENT", "CURRENT"]
     assert kms.describe_key(KeyId="77aa1b2c-3d4e-4f50-8192-a3b4c5d6e7f8")["KeyMetadata"]["KeyState"] == "Disabled"
+    assert kms.describe_key(KeyId="66aa1b2c-3d4e-4f50-8192-a3b4c5d6e7f8")["KeyMetadata"]["KeyState"] == "PendingImport"
     elsewhere = house.kms(region="eu-central-1")
     invoices = elsewhere.describe_key(KeyId="alias/invoices")["KeyMetadata"]
     assert invoices["KeySpec"] == "ECC_NIST_P256" and invoices["Arn"].startswith("arn:aws:kms:eu-central-1:")
@@ -159,6 +161,33 @@ def test_a_rotation_that_is_overdue_happens(seeded):
     until(lambda: kms.list_key_rotations(KeyId=KEY)["Rotations"], "the key to be rotated")
     blob = seeded({"Keys": [{"KeyId": KEY, "Material": MATERIAL}]}).kms().encrypt(KeyId=KEY, Plaintext=b"x")["CiphertextBlob"]
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+
+
+def test_imported_material(seeded):
+    kms = seeded({"Keys": [{"KeyId": KEY, "Origin": "EXTERNAL", "Material": MATERIAL}, {"KeyId": OTHER, "Origin": "EXTERNAL"}]}).kms()
+    first, other = [kms.describe_key(KeyId=key)["KeyMetadata"] for key in (KEY, OTHER)]
+    assert (first["Origin"], first["KeyState"], first["ExpirationModel"]) == (
+        "EXTERNAL", "Enabled", "KEY_MATERIAL_DOES_NOT_EXPIRE")
+    assert (other["Origin"], other["KeyState"]) == ("EXTERNAL", "PendingImport")
+    blob = kms.encrypt(KeyId=KEY, Plaintext=b"x")["CiphertextBlob"]
+    kms.delete_imported_key_material(KeyId=KEY)
+    assert refused(import_into, kms, KEY, bytes.fromhex(SECOND))[0] == "IncorrectKeyMaterialException"
+    assert import_into(kms, KEY, bytes.fromhex(MATERIAL))["KeyMaterialId"] == first["CurrentKeyMaterialId"]
+    assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+    # It is the material of every kmsd: a key that waits for it gets the same id.
+    waiting = seeded({"Keys": [{"KeyId": KEY, "Origin": "EXTERNAL"}]}).kms()
+    assert import_into(waiting, KEY, bytes.fromhex(MATERIAL))["KeyMaterialId"] == first["CurrentKeyMaterialId"]
+
+
+def test_a_pair_that_is_none(seeded, tmp_path):
+    one, two = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    der = one.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    points = [pair.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+              for pair in (one, two)]
+    mixed = base64.b64encode(der.replace(*points)).decode()
+    said = complaint(seeded({"Keys": [{"KeyId": KEY, "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Material": mixed}]},
+                            start=False))
+    assert "Keys[0].Material: is no private key of this KeySpec" in said
 
 
 def test_macs_and_signatures_by_given_material(seeded):
@@ -316,6 +345,14 @@ def test_all_forms_of_local_kms(seeded, text):
     kms = seeded(text).kms()
     assert kms.describe_key(KeyId="alias/app")["KeyMetadata"]["KeyId"] == KEY
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"x"
+
+
+def test_external_keys_of_local_kms(seeded):
+    text = VERSION_3.replace(f"KeyId: {KEY}\n        Back", f"KeyId: {KEY}\n          Origin: EXTERNAL\n        Back")
+    text = text.replace("Aliases:", f"      - Metadata:\n          KeyId: {OTHER}\n          Origin: EXTERNAL\nAliases:")
+    kms = seeded(text).kms()
+    states = [kms.describe_key(KeyId=key)["KeyMetadata"] for key in ("alias/app", OTHER)]
+    assert [(s["Origin"], s["KeyState"]) for s in states] == [("EXTERNAL", "Enabled"), ("EXTERNAL", "PendingImport")]
 
 
 @pytest.mark.parametrize("text,line,says", [
