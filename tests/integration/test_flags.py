@@ -50,10 +50,11 @@ def test_version(name):
     assert re.match(rf"{name} \d+\.\d+\.\d+\n", run(name, "--version").stdout)
 
 
-@pytest.mark.parametrize("name,built,not_built", [("kmsd", "CreateKey", "ImportKeyMaterial"), ("ddbd", "PutItem", "Scan")])
+@pytest.mark.parametrize("name,built,not_built", [("kmsd", "CreateKey", None), ("ddbd", "PutItem", "Scan")])
 def test_list_operations(name, built, not_built):
     rows = {line.split()[0]: line for line in run(name, "--list-operations").stdout.splitlines()}
-    assert "not built" not in rows[built] and rows[not_built].endswith("not built")
+    assert "not built" not in rows[built]
+    assert not_built is None or rows[not_built].endswith("not built")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
