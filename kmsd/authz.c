@@ -26,6 +26,8 @@ static bool lookup(void *arg, struct span key, struct span *value)
         return give(value, q->on_behalf ? q->via_service : NULL);
     if (span_ieq(key, SPAN("kms:GrantIsForAWSResource")))
         return give(value, !q->grant_management ? NULL : q->via_service ? "true" : "false");
+    if (q->attestation && attestation_condition(q->attestation, key, value))
+        return true;
     if (key.n <= prefix || !span_ieq((struct span){key.p, prefix}, SPAN(CONTEXT_PREFIX)) || !q->context)
         return false;
     struct span name = {key.p + prefix, key.n - prefix};

@@ -8,6 +8,7 @@
 
 #include "common/auth/decision.h"
 #include "common/auth/principal.h"
+#include "kmsd/attestation.h"
 #include "kmsd/grant.h"
 #include "kmsd/key.h"
 #include "kmsd/limits.h"
@@ -28,6 +29,8 @@ struct authz_question {
     const char *source_arn;         // aws:SourceArn; NULL: none
     const struct grant *child;      // CreateGrant: what is to be created
     bool grant_management;          // kms:GrantIsForAWSResource has a value
+    // Of the recipient, verified; NULL: none.
+    const struct attestation *attestation;
     // When.
     int64_t now_ns, grant_delay_ns;
     enum context_case context_case;

@@ -5,6 +5,7 @@
 #include "kmsd/enc_context.h"
 #include "kmsd/faults.h"
 #include "kmsd/limits.h"
+#include "kmsd/recipient.h"
 
 #define SYMMETRIC "SYMMETRIC_DEFAULT"
 
@@ -90,12 +91,9 @@ const struct fault *encryption_seal(struct call *call, const struct encryption *
 
 bool encryption_trail_material(struct json_write *w, struct call *call)
 {
+    if (recipient_trail(NULL, call))
+        return recipient_trail(w, call);
     if (call->fault && call->fault != &fault_invalid_state)
         return false;
     return seal_trail(w, call->subject, call->fault ? NULL : call->subject2);
-}
-
-const struct fault *encryption_no_recipient(struct call *call, const json_t *recipient)
-{
-    return recipient ? call_fault(call, &fault_unsupported, "Recipient is not supported yet.") : NULL;
 }

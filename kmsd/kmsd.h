@@ -7,6 +7,7 @@
 #include "kmsd/keyring.h"
 #include "kmsd/xks_client.h"
 
+struct attestation_root;
 struct clock_hub;
 struct cloudhsm;
 struct connect_job;
@@ -25,6 +26,7 @@ struct kmsd {
     struct key_maker *key_maker;
     struct clock_hub *clock;
     struct deliver *deliver;
+    struct attestation_root *roots; // NULL: Recipient is refused
     struct journal_writer *journal; // the main thread's, for service events
     struct cloudhsm *cloudhsm;      // replaced (SIGHUP) under the keyring's lock for changing
     struct connect_job *connect;

@@ -5,6 +5,7 @@
 #define KMS_CIPHERTEXT_MAX 6144      // CiphertextType
 #define KMS_PUBLIC_KEY_MAX 8192      // PublicKeyType
 #define KMS_RANDOM_MAX 1024          // NumberOfBytesType
+#define KMS_ATTESTATION_MAX 262144   // AttestationDocumentType
 #define KMS_CONTEXT_BYTES_MAX 8192   // canonical encryption context (AWS: 8 KB as JSON)
 #define KMS_CONSTRAINT_PAIRS_MAX 8   // encryption context pairs in a grant constraint
 #define KMS_CONSTRAINT_VALUE_MAX 384 // characters of a value there

@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/trail/deliver.h"
 #include "common/trail/ship.h"
+#include "kmsd/attestation.h"
 #include "kmsd/clock_admin.h"
 #include "kmsd/cloudhsm.h"
 #include "kmsd/connect_job.h"
@@ -85,6 +86,12 @@ static const struct conf_option options[] = {
      .min = 0,
      .max = HOUR_NS,
      .help = "How long custom key stores take to connect and disconnect, on AWS up to 20 minutes."},
+    {.name = "attestation-root",
+     .kind = CONF_TEXT,
+     .arg = "FILE",
+     .help =
+         "Certificates (PEM) to which attestation documents must lead, as AWS's own for Nitro enclaves and NitroTPM "
+         "or a test's. Documents and certificates are judged by the daemon's clock. Without it Recipient is refused."},
     {NULL},
 };
 
@@ -174,12 +181,21 @@ static bool open_key_stores(struct kmsd *kmsd, char *why, size_t why_size)
     return true;
 }
 
+static bool load_attestation_root(struct kmsd *kmsd, char *why, size_t why_size)
+{
+    const char *path = conf_text(kmsd->daemon->conf, "attestation-root");
+    if (path)
+        kmsd->roots = attestation_root_load(path, why, why_size);
+    return !path || kmsd->roots;
+}
+
 static void release(struct kmsd *kmsd)
 {
     seed_free(kmsd->seed);
     connect_job_free(kmsd->connect);
     cloudhsm_free(kmsd->cloudhsm);
     xks_settings_done(&kmsd->xks);
+    attestation_root_free(kmsd->roots);
     clock_hub_free(kmsd->clock);
     fault_rules_free(kmsd->faults);
     deliver_free(kmsd->deliver);
@@ -203,8 +219,9 @@ static bool start(struct daemon *d, char *why, size_t why_size)
     kmsd->key_maker = key_maker_new();
     kmsd->changes = changes_new(d->rng, CHANGES_KEPT);
     kmsd->journal = journal_writer_new(d->journal, "main", why, why_size);
-    if (!kmsd->journal || !open_keyring(kmsd, why, why_size) || !open_key_stores(kmsd, why, why_size) ||
-        !plant_seed(kmsd, why, why_size) || !start_delivery(kmsd, why, why_size)) {
+    if (!kmsd->journal || !load_attestation_root(kmsd, why, why_size) || !open_keyring(kmsd, why, why_size) ||
+        !open_key_stores(kmsd, why, why_size) || !plant_seed(kmsd, why, why_size) ||
+        !start_delivery(kmsd, why, why_size)) {
         release(kmsd);
         d->ext = NULL;
         return false;

@@ -5,6 +5,7 @@
 #include "kmsd/encryption.h"
 #include "kmsd/faults.h"
 #include "kmsd/permit.h"
+#include "kmsd/recipient.h"
 #include "kmsd/resolve.h"
 
 static const char *const data_key_specs[] = {"AES_256", "AES_128", NULL};
@@ -24,7 +25,7 @@ static const char *const data_key_specs[] = {"AES_256", "AES_128", NULL};
 
 const struct param generate_data_key_rows[] = {
     DATA_KEY_ROWS,
-    {.name = "Recipient", .type = PARAM_JSON, .offset = PARAM_AT(data_key_params, recipient), .trail = PARAM_HIDDEN},
+    ROW_RECIPIENT,
     {NULL},
 };
 const struct param generate_data_key_without_plaintext_rows[] = {DATA_KEY_ROWS, {NULL}};
@@ -41,11 +42,10 @@ static const struct fault *data_key_size(struct call *call, size_t *n)
 const struct fault *generate_data_key_resolve(struct call *call)
 {
     size_t n;
-    const struct data_key_params *p = call->params;
     const struct fault *fault = data_key_size(call, &n);
     if (!fault)
-        fault = encryption_no_recipient(call, p->recipient);
-    return fault ? fault : resolve_key(call);
+        fault = resolve_key(call);
+    return fault ? fault : recipient_resolve(call);
 }
 
 static const struct fault *make_data_key(struct call *call, bool with_plaintext)
@@ -68,11 +68,10 @@ static const struct fault *make_data_key(struct call *call, bool with_plaintext)
     json_obj_begin(w);
     fault = encryption_seal(call, &e, &plaintext, "CiphertextBlob");
     json_kcstr(w, "KeyId", key->arn);
-    json_kcstr(w, "KeyMaterialId", key_current(key)->material_id);
-    if (with_plaintext) {
-        json_key(w, "Plaintext");
-        json_base64(w, plaintext);
-    }
+    if (!p->common.recipient.set)
+        json_kcstr(w, "KeyMaterialId", key_current(key)->material_id);
+    if (!fault && with_plaintext)
+        fault = recipient_write(call, "Plaintext", plaintext);
     json_obj_end(w);
     call->subject2 = key_current(key);
     return fault;

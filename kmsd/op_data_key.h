@@ -8,7 +8,6 @@ struct data_key_params {
     struct kms_params common;
     struct opt_int bytes;
     struct span spec;
-    const json_t *recipient;
 };
 
 extern const struct param generate_data_key_rows[], generate_data_key_without_plaintext_rows[];

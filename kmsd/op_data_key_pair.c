@@ -11,6 +11,7 @@
 #include "kmsd/key_type.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/permit.h"
+#include "kmsd/recipient.h"
 #include "kmsd/resolve.h"
 
 // In the order of CreateKey's recorded message; there is no record of this member's.
@@ -31,10 +32,7 @@ static const char *const later_specs[] = {"ECC_NIST_EDWARDS25519", NULL};
 
 const struct param generate_data_key_pair_rows[] = {
     PAIR_ROWS,
-    {.name = "Recipient",
-     .type = PARAM_JSON,
-     .offset = PARAM_AT(data_key_pair_params, recipient),
-     .trail = PARAM_HIDDEN},
+    ROW_RECIPIENT,
     {NULL},
 };
 const struct param generate_data_key_pair_without_plaintext_rows[] = {PAIR_ROWS, {NULL}};
@@ -48,8 +46,8 @@ const struct fault *generate_data_key_pair_resolve(struct call *call)
     if (p->spec->type->available && !p->spec->type->available(p->spec))
         return call_fault(call, &fault_unsupported, "KeyPairSpec %s is not supported by %s, which kmsd is linked with.",
                           p->spec->name, OpenSSL_version(OPENSSL_VERSION));
-    const struct fault *fault = encryption_no_recipient(call, p->recipient);
-    return fault ? fault : resolve_key(call);
+    const struct fault *fault = resolve_key(call);
+    return fault ? fault : recipient_resolve(call);
 }
 
 static const struct fault *write_public(struct call *call, struct span pkcs8)
@@ -75,10 +73,8 @@ static const struct fault *write_reply(struct call *call, const struct encryptio
     json_kcstr(w, "KeyMaterialId", key_current(e->key)->material_id);
     json_kcstr(w, "KeyPairSpec", p->spec->name);
     const struct fault *fault = encryption_seal(call, e, &pkcs8, "PrivateKeyCiphertextBlob");
-    if (with_plaintext) {
-        json_key(w, "PrivateKeyPlaintext");
-        json_base64(w, pkcs8);
-    }
+    if (!fault && with_plaintext)
+        fault = recipient_write(call, "PrivateKeyPlaintext", pkcs8);
     if (!fault)
         fault = write_public(call, pkcs8);
     json_obj_end(w);

@@ -8,7 +8,6 @@ struct data_key_pair_params {
     struct kms_params common;
     struct span spec_name;
     const struct key_spec *spec; // set by the resolver
-    const json_t *recipient;
 };
 
 extern const struct param generate_data_key_pair_rows[], generate_data_key_pair_without_plaintext_rows[];

@@ -3,6 +3,7 @@
 
 #include "kmsd/encryption.h"
 #include "kmsd/permit.h"
+#include "kmsd/recipient.h"
 
 #define AT(member_) PARAM_AT(decrypt_params, member_)
 
@@ -21,7 +22,7 @@ const struct param decrypt_rows[] = {
      .offset = AT(source.algorithm),
      .choices = encryption_algorithms,
      .trail_default = "SYMMETRIC_DEFAULT"},
-    {.name = "Recipient", .type = PARAM_JSON, .offset = AT(recipient), .trail = PARAM_HIDDEN},
+    ROW_RECIPIENT,
     ROW_DRY_RUN,
     {.name = "DryRunModifiers", .type = PARAM_STRINGS, .offset = AT(source.modifiers), .choices = source_modifiers},
     {NULL},
@@ -30,11 +31,9 @@ const struct param decrypt_rows[] = {
 const struct fault *decrypt_resolve(struct call *call)
 {
     struct decrypt_params *p = call->params;
-    const struct fault *fault = encryption_no_recipient(call, p->recipient);
-    if (!fault)
-        fault = source_resolve(call, &p->source, "KeyId");
+    const struct fault *fault = source_resolve(call, &p->source, "KeyId");
     call->subject = p->source.key;
-    return fault;
+    return fault ? fault : recipient_resolve(call);
 }
 
 const struct fault *decrypt_authorize(struct call *call)
@@ -60,10 +59,9 @@ const struct fault *decrypt(struct call *call)
     json_obj_begin(w);
     json_kcstr(w, "EncryptionAlgorithm", algorithm);
     json_kcstr(w, "KeyId", p->source.key->arn);
-    if (p->source.material)
+    if (p->source.material && !p->common.recipient.set)
         json_kcstr(w, "KeyMaterialId", p->source.material->material_id);
-    json_key(w, "Plaintext");
-    json_base64(w, plaintext);
+    fault = recipient_write(call, "Plaintext", plaintext);
     json_obj_end(w);
-    return NULL;
+    return fault;
 }

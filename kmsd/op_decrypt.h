@@ -6,7 +6,6 @@
 struct decrypt_params {
     struct kms_params common;
     struct source source;
-    const json_t *recipient;
 };
 
 extern const struct param decrypt_rows[];

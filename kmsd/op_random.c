@@ -2,9 +2,9 @@
 #include "kmsd/op_random.h"
 
 #include "common/base/rng.h"
-#include "kmsd/encryption.h"
 #include "kmsd/faults.h"
 #include "kmsd/op_key_store.h"
+#include "kmsd/recipient.h"
 
 const struct param generate_random_rows[] = {
     {.name = "NumberOfBytes",
@@ -18,7 +18,7 @@ const struct param generate_random_rows[] = {
      .offset = PARAM_AT(random_params, custom_key_store_id),
      .min = 1,
      .max = 64},
-    {.name = "Recipient", .type = PARAM_JSON, .offset = PARAM_AT(random_params, recipient), .trail = PARAM_HIDDEN},
+    ROW_RECIPIENT,
     {NULL},
 };
 
@@ -40,17 +40,14 @@ const struct fault *generate_random(struct call *call)
     struct json_write *w = &call->out;
     if (!p->bytes.set)
         return call_fault(call, &fault_validation, "NumberOfBytes is required.");
-    const struct fault *fault = encryption_no_recipient(call, p->recipient);
-    if (!fault && p->custom_key_store_id.p)
-        fault = check_cluster(call, p->custom_key_store_id);
+    const struct fault *fault = p->custom_key_store_id.p ? check_cluster(call, p->custom_key_store_id) : NULL;
     if (fault)
         return fault;
     size_t n = (size_t)p->bytes.v;
     void *bytes = call_secret_alloc(call, n);
     rng_secret(bytes, n);
     json_obj_begin(w);
-    json_key(w, "Plaintext");
-    json_base64(w, (struct span){bytes, n});
+    fault = recipient_write(call, "Plaintext", (struct span){bytes, n});
     json_obj_end(w);
-    return NULL;
+    return fault;
 }

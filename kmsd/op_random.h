@@ -8,7 +8,6 @@ struct random_params {
     struct kms_params common;
     struct opt_int bytes;
     struct span custom_key_store_id;
-    const json_t *recipient;
 };
 
 extern const struct param generate_random_rows[];

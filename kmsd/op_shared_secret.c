@@ -4,9 +4,9 @@
 #include <openssl/evp.h>
 
 #include "kmsd/crypto_agree.h"
-#include "kmsd/encryption.h"
 #include "kmsd/faults.h"
 #include "kmsd/permit.h"
+#include "kmsd/recipient.h"
 #include "kmsd/resolve.h"
 
 #define AT(member_) PARAM_AT(shared_secret_params, member_)
@@ -29,15 +29,14 @@ const struct param derive_shared_secret_rows[] = {
      .max = KMS_PUBLIC_KEY_MAX},
     ROW_GRANT_TOKENS,
     ROW_DRY_RUN,
-    {.name = "Recipient", .type = PARAM_JSON, .offset = AT(recipient), .trail = PARAM_HIDDEN},
+    ROW_RECIPIENT,
     {NULL},
 };
 
 const struct fault *derive_shared_secret_resolve(struct call *call)
 {
-    const struct shared_secret_params *p = call->params;
-    const struct fault *fault = encryption_no_recipient(call, p->recipient);
-    return fault ? fault : resolve_key(call);
+    const struct fault *fault = resolve_key(call);
+    return fault ? fault : recipient_resolve(call);
 }
 
 static const struct fault *derive(struct call *call, EVP_PKEY *own, EVP_PKEY *peer)
@@ -55,10 +54,9 @@ static const struct fault *derive(struct call *call, EVP_PKEY *own, EVP_PKEY *pe
     json_kcstr(w, "KeyAgreementAlgorithm", algorithms[0]);
     json_kcstr(w, "KeyId", key->arn);
     json_kcstr(w, "KeyOrigin", key_origin_names[key->origin]);
-    json_key(w, "SharedSecret");
-    json_base64(w, (struct span){(char *)secret, n});
+    fault = recipient_write(call, "SharedSecret", (struct span){(char *)secret, n});
     json_obj_end(w);
-    return NULL;
+    return fault;
 }
 
 // AWS says no more about a public key that does not fit than that it is not valid.

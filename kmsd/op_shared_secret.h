@@ -7,7 +7,6 @@
 struct shared_secret_params {
     struct kms_params common;
     struct span algorithm, public_key;
-    const json_t *recipient;
 };
 
 extern const struct param derive_shared_secret_rows[];

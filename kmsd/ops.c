@@ -36,6 +36,7 @@
 #include "kmsd/op_sign.h"
 #include "kmsd/op_tag.h"
 #include "kmsd/permit.h"
+#include "kmsd/recipient.h"
 #include "kmsd/resolve.h"
 
 // In the real API, not here yet. Every name is either in the table or in this list (tests/model).
@@ -199,7 +200,8 @@ static const struct op ops[] = {
      KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT, .rule = RULE_USE,
          .usages = FOR(ENCRYPT_DECRYPT), .origins = FROM(AWS_KMS) | FROM(EXTERNAL))},
     {.name = "GenerateRandom", .action = "kms:GenerateRandom", PARAMS(generate_random_rows, random_params),
-     .invoke = generate_random, .read_only = true, .no_resources = true,
+     .resolve = recipient_resolve, .invoke = generate_random, .read_only = true, .no_resources = true,
+     .trail_additional = recipient_trail,
      KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
     {.name = "Sign", .action = "kms:Sign", PARAMS(sign_rows, sign_params),
      .resolve = resolve_key, .invoke = sign, .read_only = true,
@@ -216,6 +218,7 @@ static const struct op ops[] = {
     {.name = "DeriveSharedSecret", .action = "kms:DeriveSharedSecret",
      PARAMS(derive_shared_secret_rows, shared_secret_params),
      .resolve = derive_shared_secret_resolve, .invoke = derive_shared_secret, .read_only = true,
+     .trail_additional = recipient_trail,
      KMS(ANYWHERE, .grant = GRANT_DERIVE_SHARED_SECRET, .rule = RULE_USE, .usages = FOR(KEY_AGREEMENT))},
     {.name = "GetPublicKey", .action = "kms:GetPublicKey", PARAMS(get_public_key_rows, kms_params),
      .resolve = resolve_key, .invoke = get_public_key, .read_only = true,

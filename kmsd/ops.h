@@ -8,6 +8,7 @@
 #include "kmsd/limits.h"
 #include "kmsd/marker.h"
 
+struct attestation;
 struct call;
 struct key;
 
@@ -22,12 +23,20 @@ struct kms_op {
     unsigned origins; // the same of enum key_origin
 };
 
+// Recipient: who alone is to read the plaintext of the answer (recipient.h).
+struct recipient {
+    bool set;
+    struct span algorithm, document;
+    const struct attestation *attestation; // set by the resolver, once the document is known to be true; else NULL
+};
+
 // The first member of every parameter struct.
 struct kms_params {
     struct span key_id; // KeyId, or what names the key whose policy decides
     struct span_list grant_tokens;
     struct str_map context;
     struct opt_bool dry_run;
+    struct recipient recipient;
     bool alone;         // set by ops.c: the call holds the keyring for changing
     const char *action; // what is asked instead of the row's action; ReEncrypt has one for each of its keys
 };
@@ -57,6 +66,12 @@ extern const struct service kms_service;
 #define ROW_DRY_RUN                                                                                                    \
     {                                                                                                                  \
         .name = "DryRun", .type = PARAM_BOOL, .offset = offsetof(struct kms_params, dry_run)                           \
+    }
+extern const struct param recipient_rows[]; // recipient.h
+#define ROW_RECIPIENT                                                                                                  \
+    {                                                                                                                  \
+        .name = "Recipient", .type = PARAM_OBJECT, .offset = offsetof(struct kms_params, recipient),                   \
+        .trail = PARAM_HIDDEN, .members = recipient_rows, .set_offset = offsetof(struct kms_params, recipient.set)     \
     }
 // Of struct list_params (list_page.h), which begins with struct kms_params.
 #define ROW_LIMIT(max_)                                                                                                \

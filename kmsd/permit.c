@@ -74,6 +74,7 @@ const struct fault *permit_question(struct call *call, const struct key *key, st
         .key = key,
         .operation = ext->grant,
         .context = &p->context,
+        .attestation = p->recipient.attestation,
         .grant_management = ext->grant_management,
         .now_ns = call->time_ns,
         .grant_delay_ns = kmsd->grant_delay_ns,

@@ -1,7 +1,7 @@
 // IAM policy documents: parsed once, evaluated often. Knows Effect, Principal, Action, Resource with wildcards and the
-// conditions StringEquals, StringLike and Bool over a given set of condition keys; anything else is refused when the
-// document is read, never ignored. Thread-safe once parsed.
-// Source: IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements reference".
+// conditions StringEquals, StringEqualsIgnoreCase, StringLike and Bool over a given set of condition keys; anything
+// else is refused when the document is read, never ignored. Thread-safe once parsed. Source: IAM User Guide, "Policy
+// evaluation logic" and "IAM JSON policy elements reference".
 #pragma once
 
 #include <jansson.h>

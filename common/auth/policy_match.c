@@ -44,7 +44,7 @@ static bool string_like(struct span request, struct span policy)
     return policy_wildcard(request, policy, false);
 }
 
-static bool bool_equals(struct span request, struct span policy)
+static bool string_equals_ignore_case(struct span request, struct span policy)
 {
     return span_ieq(request, policy);
 }
@@ -56,8 +56,9 @@ static bool bool_valid(struct span policy)
 
 static const struct policy_operator operators[] = {
     {"StringEquals", string_equals, NULL},
+    {"StringEqualsIgnoreCase", string_equals_ignore_case, NULL},
     {"StringLike", string_like, NULL},
-    {"Bool", bool_equals, bool_valid},
+    {"Bool", string_equals_ignore_case, bool_valid},
 };
 
 const struct policy_operator *policy_operator_find(const char *name)
@@ -68,16 +69,36 @@ const struct policy_operator *policy_operator_find(const char *name)
     return NULL;
 }
 
-// A name that ends in ':' takes a tail.
-static const char *const condition_keys[] = {"kms:CallerAccount", "kms:ViaService", "kms:GrantIsForAWSResource",
-                                             "kms:EncryptionContext:", NULL};
+// A name that ends in ':' takes a tail, one that ends in '#' the number of a PCR instead.
+static const char *const condition_keys[] = {"kms:CallerAccount",
+                                             "kms:ViaService",
+                                             "kms:GrantIsForAWSResource",
+                                             "kms:EncryptionContext:",
+                                             "kms:RecipientAttestation:ImageSha384",
+                                             "kms:RecipientAttestation:PCR#",
+                                             "kms:RecipientAttestation:NitroTPMPCR#",
+                                             NULL};
+
+// "0" to "31", written as such.
+static bool is_pcr(struct span s)
+{
+    if (s.n == 1)
+        return isdigit((unsigned char)s.p[0]);
+    return s.n == 2 && s.p[1] >= '0' &&
+           (s.p[0] == '3' ? s.p[1] <= '1' : s.p[0] >= '1' && s.p[0] <= '2' && s.p[1] <= '9');
+}
 
 bool policy_condition_key_known(struct span key)
 {
     for (const char *const *k = condition_keys; *k; k++) {
         size_t n = strlen(*k);
-        if ((*k)[n - 1] == ':' ? key.n > n && span_ieq((struct span){key.p, n}, span_of(*k))
-                               : span_ieq(key, span_of(*k)))
+        char end = (*k)[n - 1];
+        if (end == '#')
+            n--;
+        if (key.n < n || !span_ieq((struct span){key.p, n}, (struct span){*k, n}))
+            continue;
+        struct span tail = {key.p + n, key.n - n};
+        if (end == ':' ? tail.n > 0 : end == '#' ? is_pcr(tail) : tail.n == 0)
             return true;
     }
     return false;

@@ -181,8 +181,6 @@ def cases(name):
             for i, (path, value, says) in enumerate(violations(shape)):
                 if says == "Member must not be null" and (operation, sentence_path(path)) in NOT_REQUIRED:
                     continue
-                if "recipient" in sentence_path(path):
-                    continue  # enclaves are not served: any Recipient is refused as a whole
                 yield pytest.param(operation, path, value, says, id=f"{operation}-{sentence_path(path)}-{i}")
 
 

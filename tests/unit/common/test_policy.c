@@ -231,6 +231,12 @@ static void test_conditions(void **state)
         // Names in any case, values exactly.
         {"{\"StringEquals\": {\"KMS:viaservice\": \"a\"}}", {{"kms:ViaService"}, {"a"}}, true},
         {"{\"StringEquals\": {\"kms:ViaService\": \"A\"}}", {{"kms:ViaService"}, {"a"}}, false},
+        {"{\"StringEqualsIgnoreCase\": {\"kms:RecipientAttestation:PCR0\": \"ABc1\"}}",
+         {{"kms:RecipientAttestation:PCR0"}, {"abC1"}},
+         true},
+        {"{\"StringEqualsIgnoreCase\": {\"kms:RecipientAttestation:NitroTPMPCR31\": \"abc*\"}}",
+         {{"kms:RecipientAttestation:NitroTPMPCR31"}, {"abc1"}},
+         false},
         // Wildcards only in StringLike.
         {"{\"StringEquals\": {\"kms:ViaService\": \"dynamodb.*\"}}", {{"kms:ViaService"}, {"dynamodb.x"}}, false},
         {"{\"StringLike\": {\"kms:ViaService\": \"dynamodb.*.amazonaws.com\"}}",
@@ -400,6 +406,10 @@ static const struct {
      "Statement[0]: the condition operator ForAnyValue:StringEquals is not supported"},
     {IF("{\"StringEquals\": {\"aws:SourceIp\": \"x\"}}"),
      "Statement[0]: the condition key aws:SourceIp is not supported"},
+    {IF("{\"StringEqualsIgnoreCase\": {\"kms:RecipientAttestation:PCR32\": \"x\"}}"),
+     "Statement[0]: the condition key kms:RecipientAttestation:PCR32 is not supported"},
+    {IF("{\"StringNotEqualsIgnoreCase\": {\"kms:CallerAccount\": \"x\"}}"),
+     "Statement[0]: the condition operator StringNotEqualsIgnoreCase is not supported"},
     {IF("{\"StringEquals\": {\"kms:EncryptionContext:\": \"x\"}}"),
      "Statement[0]: the condition key kms:EncryptionContext: is not supported"},
     {IF("{\"StringEquals\": {\"kms:ViaService\": []}}"),

@@ -261,6 +261,14 @@ static void test_conditions(void **state)
     assert_int_equal(reason(), DECISION_NO_RESOURCE_POLICY);
     q.context = &context;
     assert_int_equal(reason(), DECISION_RESOURCE_POLICY);
+    static const struct attestation enclave = {.platform = ATTESTATION_ENCLAVE, .pcrs = {[0] = "ab", [2] = "cd"}};
+    set_key_policy(
+        STATEMENT("Allow", ALICE, "kms:*",
+                  ",\"Condition\":{\"StringEqualsIgnoreCase\":{\"kms:RecipientAttestation:ImageSha384\":\"AB\","
+                  "\"kms:RecipientAttestation:PCR2\":\"CD\"}}"));
+    assert_int_equal(reason(), DECISION_NO_RESOURCE_POLICY);
+    q.attestation = &enclave;
+    assert_int_equal(reason(), DECISION_RESOURCE_POLICY);
     set_key_policy(STATEMENT("Allow", ALICE, "kms:CreateGrant",
                              ",\"Condition\":{\"Bool\":{\"kms:GrantIsForAWSResource\":\"true\"}}"));
     q.action = "kms:CreateGrant";
