@@ -38,7 +38,7 @@ static bool read_text(const json_t *v, char **out)
 static const char *read_operation(const json_t *v, struct fault_rule *r)
 {
     struct span name = json_span(v);
-    if (!json_is_string(v) || !(op_find(&kms_service, name) || op_find_unbuilt(&kms_service, name)))
+    if (!json_is_string(v) || !op_find(&kms_service, name))
         return "operation: is no operation of KMS";
     return read_text(v, &r->operation) ? NULL : "operation: is no operation of KMS";
 }

@@ -46,6 +46,7 @@ void key_free(struct key *key, struct policy_pool *policies)
     }
     policy_pool_put(policies, key->policy);
     ptr_vec_done(&key->aliases);
+    last_use_free(&key->last_use);
     free(key->materials);
     free(key->tags);
     free(key->description);

@@ -16,6 +16,7 @@
 #include "kmsd/key_policy.h"
 #include "kmsd/key_spec.h"
 #include "kmsd/key_state.h"
+#include "kmsd/last_use.h"
 #include "kmsd/ptr_vec.h"
 #include "kmsd/root_key.h"
 
@@ -109,7 +110,8 @@ struct key {
     size_t materials_n;
     struct ptr_vec aliases; // of struct alias, by name
     struct grant_set grants;
-    bool as_seeded; // nothing about it was changed since this process made it from a seed
+    struct last_use_box *last_use; // NULL: never used
+    bool as_seeded;                // nothing about it was changed since this process made it from a seed
     UT_hash_handle hh;
 };
 

@@ -5,7 +5,7 @@
 #include "kmsd/keyring_internal.h"
 
 const char *const keyring_tables[] = {TABLE_META,   TABLE_KEYS,       TABLE_ALIASES,      TABLE_GRANTS, TABLE_DELETED,
-                                      TABLE_SEEDED, TABLE_KEY_STORES, TABLE_CLUSTER_KEYS, NULL};
+                                      TABLE_SEEDED, TABLE_KEY_STORES, TABLE_CLUSTER_KEYS, TABLE_USES,   NULL};
 
 void keyring_read_lock(struct keyring *k)
 {

@@ -143,6 +143,24 @@ int64_t keyring_next(const struct keyring *k, enum key_date date);
 size_t keyring_due(struct keyring *k, enum key_date date, int64_t now_ns, struct key **out, size_t max);
 void keyring_note_dates(struct keyring *k, const struct key *key);
 
+// ---- the last uses of keys (keyring_uses.c) ----
+
+// Reads what was saved. After keyring_open(), before other threads. False with a reason.
+bool keyring_load_uses(struct keyring *k, int64_t now_ns, char *why, size_t why_size);
+// A use that the journal tells of and that may be newer than what was saved: at start only.
+void keyring_replay_use(struct keyring *k, struct span arn, const struct last_use *use);
+// Takes the read lock. Nothing is written; a key that is not there any more is left out.
+void keyring_note_use(struct keyring *k, struct span arn, const struct last_use *use);
+// Saves what was noted since the last time. Takes the read lock; only one thread at a time. False with a reason: it is
+// not durable yet, the next commit does it.
+bool keyring_save_uses(struct keyring *k, char *why, size_t why_size);
+// Uses from this time on are known (0: all that ever were).
+int64_t keyring_uses_since(const struct keyring *k);
+// No key was ever used. The write lock must be held.
+void keyring_forget_uses(struct keyring *k, int64_t now_ns);
+
+// ---- seeds; the write lock must be held ----
+
 // What was made from a seed once (ARNs of keys and aliases), whatever became of it.
 bool keyring_was_seeded(const struct keyring *k, const char *arn);
 void keyring_note_seeded(struct keyring *k, const char *arn);

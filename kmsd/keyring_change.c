@@ -126,6 +126,8 @@ void keyring_delete_key(struct keyring *k, struct key *key)
     HASH_DEL(k->keys, key);
     ptr_vec_remove(&keyring_make_realm(k, key->account, key->region)->keys, &id, same_key_id);
     store_delete(k->store, TABLE_KEYS, span_of(key->arn));
+    if (key->last_use)
+        store_delete(k->store, TABLE_USES, span_of(key->arn));
     key_free(key, k->policies);
 }
 

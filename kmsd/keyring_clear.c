@@ -115,6 +115,8 @@ static void clear_key(struct keyring *k, struct key *key)
     }
     keyring_unlink_family(k, key);
     store_delete(k->store, TABLE_KEYS, span_of(key->arn));
+    if (key->last_use)
+        store_delete(k->store, TABLE_USES, span_of(key->arn));
     HASH_DEL(k->keys, key);
     key_free(key, k->policies);
 }

@@ -14,6 +14,7 @@
 #define TABLE_SEEDED "seeded"        // ARN -> nothing
 #define TABLE_KEY_STORES "key_stores"
 #define TABLE_CLUSTER_KEYS "cloudhsm_keys" // backing key id -> key material, which lies in a (simulated) cluster
+#define TABLE_USES "last_uses"             // ARN of a key -> its last use
 
 #define REALM_NAME_SIZE 48
 
@@ -51,6 +52,9 @@ struct keyring {
     struct retirer *retirers;
     struct seeded *seeded;
     int64_t next_ns[KEY_DATES]; // no date of any key is earlier
+    int64_t uses_since_ns;      // what was used before is not known
+    pthread_mutex_t used_lock;
+    struct ptr_vec used; // ARNs of keys whose last use is not saved
 };
 
 // Linking without storing: for loading, and as the memory's half of each change.

@@ -164,6 +164,7 @@ struct keyring *keyring_open(const struct keyring_options *o, char *why, size_t 
     pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     pthread_rwlock_init(&k->lock, &attr);
     pthread_rwlockattr_destroy(&attr);
+    pthread_mutex_init(&k->used_lock, NULL);
     k->store = o->store;
     k->rng = o->rng;
     k->context_case = o->context_case;
@@ -232,6 +233,10 @@ void keyring_close(struct keyring *k)
         ptr_vec_done(&realm->realm.key_stores);
         free(realm);
     }
+    for (size_t i = 0; i < k->used.n; i++)
+        free(k->used.v[i]);
+    ptr_vec_done(&k->used);
+    pthread_mutex_destroy(&k->used_lock);
     policy_pool_free(k->policies);
     root_key_free(k->root);
     pthread_rwlock_destroy(&k->lock);

@@ -16,6 +16,7 @@
 #include "kmsd/expiry.h"
 #include "kmsd/fault_rules.h"
 #include "kmsd/key_maker.h"
+#include "kmsd/key_use.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/multi_region_job.h"
 #include "kmsd/ops.h"
@@ -221,7 +222,7 @@ static bool start(struct daemon *d, char *why, size_t why_size)
     kmsd->journal = journal_writer_new(d->journal, "main", why, why_size);
     if (!kmsd->journal || !load_attestation_root(kmsd, why, why_size) || !open_keyring(kmsd, why, why_size) ||
         !open_key_stores(kmsd, why, why_size) || !plant_seed(kmsd, why, why_size) ||
-        !start_delivery(kmsd, why, why_size)) {
+        !start_delivery(kmsd, why, why_size) || !key_use_start(kmsd, why, why_size)) {
         release(kmsd);
         d->ext = NULL;
         return false;

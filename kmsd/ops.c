@@ -11,6 +11,7 @@
 #include "kmsd/encryption.h"
 #include "kmsd/fault_rules.h"
 #include "kmsd/faults.h"
+#include "kmsd/key_use.h"
 #include "kmsd/kmsd.h"
 #include "kmsd/op_alias.h"
 #include "kmsd/op_create_key.h"
@@ -23,6 +24,7 @@
 #include "kmsd/op_import.h"
 #include "kmsd/op_key.h"
 #include "kmsd/op_key_store.h"
+#include "kmsd/op_last_usage.h"
 #include "kmsd/op_list_grants.h"
 #include "kmsd/op_mac.h"
 #include "kmsd/op_multi_region.h"
@@ -38,12 +40,6 @@
 #include "kmsd/permit.h"
 #include "kmsd/recipient.h"
 #include "kmsd/resolve.h"
-
-// In the real API, not here yet. Every name is either in the table or in this list (tests/model).
-static const char *const unbuilt[] = {
-    "GetKeyLastUsage",
-    NULL,
-};
 
 #define PARAMS(rows_, struct_) .params = rows_, .params_size = sizeof(struct struct_)
 #define KMS(...)                                                                                                       \
@@ -67,6 +63,9 @@ static const struct op ops[] = {
     {.name = "DescribeKey", .action = "kms:DescribeKey", PARAMS(describe_key_rows, kms_params),
      .resolve = resolve_key, .invoke = describe_key, .read_only = true,
      KMS(ANYWHERE, .grant = GRANT_DESCRIBE_KEY, .rule = RULE_ALWAYS)},
+    {.name = "GetKeyLastUsage", .action = "kms:GetKeyLastUsage", PARAMS(key_id_rows, kms_params),
+     .resolve = resolve_key, .invoke = get_key_last_usage, .read_only = true,
+     KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
     {.name = "ListKeys", .action = "kms:ListKeys", PARAMS(list_keys_rows, list_params),
      .invoke = list_keys, .read_only = true, .no_resources = true,
      KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
@@ -169,35 +168,35 @@ static const struct op ops[] = {
     // ---- cryptography ----
     {.name = "Encrypt", .action = "kms:Encrypt", PARAMS(encrypt_rows, encrypt_params),
      .resolve = resolve_key, .invoke = encrypt, .read_only = true, .trail_additional = encryption_trail_material,
-     KMS(ANYWHERE, .grant = GRANT_ENCRYPT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
+     KMS(ANYWHERE, .use = true, .grant = GRANT_ENCRYPT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "Decrypt", .action = "kms:Decrypt", PARAMS(decrypt_rows, decrypt_params),
      .resolve = decrypt_resolve, .authorize = decrypt_authorize, .invoke = decrypt, .read_only = true,
      .trail_additional = encryption_trail_material,
-     KMS(ANYWHERE, .grant = GRANT_DECRYPT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
+     KMS(ANYWHERE, .use = true, .grant = GRANT_DECRYPT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "ReEncrypt", .action = "kms:ReEncrypt*", PARAMS(re_encrypt_rows, re_encrypt_params),
      .resolve = re_encrypt_resolve, .authorize = re_encrypt_authorize, .invoke = re_encrypt, .read_only = true,
      .trail_additional = re_encrypt_trail,
-     KMS(ANYWHERE, .grant = GRANT_RE_ENCRYPT_TO, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
+     KMS(ANYWHERE, .use = true, .grant = GRANT_RE_ENCRYPT_TO, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "GenerateDataKey", .action = "kms:GenerateDataKey", PARAMS(generate_data_key_rows, data_key_params),
      .resolve = generate_data_key_resolve, .invoke = generate_data_key, .read_only = true,
      .trail_additional = encryption_trail_material,
-     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
+     KMS(ANYWHERE, .use = true, .grant = GRANT_GENERATE_DATA_KEY, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "GenerateDataKeyWithoutPlaintext", .action = "kms:GenerateDataKeyWithoutPlaintext",
      PARAMS(generate_data_key_without_plaintext_rows, data_key_params),
      .resolve = generate_data_key_resolve, .invoke = generate_data_key_without_plaintext, .read_only = true,
      .trail_additional = encryption_trail_material,
-     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
+     KMS(ANYWHERE, .use = true, .grant = GRANT_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT))},
     {.name = "GenerateDataKeyPair", .action = "kms:GenerateDataKeyPair",
      PARAMS(generate_data_key_pair_rows, data_key_pair_params),
      .resolve = generate_data_key_pair_resolve, .invoke = generate_data_key_pair, .read_only = true,
      .trail_additional = encryption_trail_material,
-     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY_PAIR, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT),
+     KMS(ANYWHERE, .use = true, .grant = GRANT_GENERATE_DATA_KEY_PAIR, .rule = RULE_USE, .usages = FOR(ENCRYPT_DECRYPT),
          .origins = FROM(AWS_KMS) | FROM(EXTERNAL))},
     {.name = "GenerateDataKeyPairWithoutPlaintext", .action = "kms:GenerateDataKeyPairWithoutPlaintext",
      PARAMS(generate_data_key_pair_without_plaintext_rows, data_key_pair_params),
      .resolve = generate_data_key_pair_resolve, .invoke = generate_data_key_pair_without_plaintext, .read_only = true,
      .trail_additional = encryption_trail_material,
-     KMS(ANYWHERE, .grant = GRANT_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT, .rule = RULE_USE,
+     KMS(ANYWHERE, .use = true, .grant = GRANT_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT, .rule = RULE_USE,
          .usages = FOR(ENCRYPT_DECRYPT), .origins = FROM(AWS_KMS) | FROM(EXTERNAL))},
     {.name = "GenerateRandom", .action = "kms:GenerateRandom", PARAMS(generate_random_rows, random_params),
      .resolve = recipient_resolve, .invoke = generate_random, .read_only = true, .no_resources = true,
@@ -205,21 +204,21 @@ static const struct op ops[] = {
      KMS(.grant = GRANT_NONE, .rule = RULE_ALWAYS)},
     {.name = "Sign", .action = "kms:Sign", PARAMS(sign_rows, sign_params),
      .resolve = resolve_key, .invoke = sign, .read_only = true,
-     KMS(ANYWHERE, .grant = GRANT_SIGN, .rule = RULE_USE, .usages = FOR(SIGN_VERIFY))},
+     KMS(ANYWHERE, .use = true, .grant = GRANT_SIGN, .rule = RULE_USE, .usages = FOR(SIGN_VERIFY))},
     {.name = "Verify", .action = "kms:Verify", PARAMS(verify_rows, sign_params),
      .resolve = resolve_key, .invoke = verify, .read_only = true,
-     KMS(ANYWHERE, .grant = GRANT_VERIFY, .rule = RULE_USE, .usages = FOR(SIGN_VERIFY))},
+     KMS(ANYWHERE, .use = true, .grant = GRANT_VERIFY, .rule = RULE_USE, .usages = FOR(SIGN_VERIFY))},
     {.name = "GenerateMac", .action = "kms:GenerateMac", PARAMS(generate_mac_rows, mac_params),
      .resolve = resolve_key, .invoke = generate_mac, .read_only = true,
-     KMS(ANYWHERE, .grant = GRANT_GENERATE_MAC, .rule = RULE_USE, .usages = FOR(GENERATE_VERIFY_MAC))},
+     KMS(ANYWHERE, .use = true, .grant = GRANT_GENERATE_MAC, .rule = RULE_USE, .usages = FOR(GENERATE_VERIFY_MAC))},
     {.name = "VerifyMac", .action = "kms:VerifyMac", PARAMS(verify_mac_rows, mac_params),
      .resolve = resolve_key, .invoke = verify_mac, .read_only = true,
-     KMS(ANYWHERE, .grant = GRANT_VERIFY_MAC, .rule = RULE_USE, .usages = FOR(GENERATE_VERIFY_MAC))},
+     KMS(ANYWHERE, .use = true, .grant = GRANT_VERIFY_MAC, .rule = RULE_USE, .usages = FOR(GENERATE_VERIFY_MAC))},
     {.name = "DeriveSharedSecret", .action = "kms:DeriveSharedSecret",
      PARAMS(derive_shared_secret_rows, shared_secret_params),
      .resolve = derive_shared_secret_resolve, .invoke = derive_shared_secret, .read_only = true,
      .trail_additional = recipient_trail,
-     KMS(ANYWHERE, .grant = GRANT_DERIVE_SHARED_SECRET, .rule = RULE_USE, .usages = FOR(KEY_AGREEMENT))},
+     KMS(ANYWHERE, .use = true, .grant = GRANT_DERIVE_SHARED_SECRET, .rule = RULE_USE, .usages = FOR(KEY_AGREEMENT))},
     {.name = "GetPublicKey", .action = "kms:GetPublicKey", PARAMS(get_public_key_rows, kms_params),
      .resolve = resolve_key, .invoke = get_public_key, .read_only = true,
      KMS(ANYWHERE, .grant = GRANT_GET_PUBLIC_KEY, .rule = RULE_USE)},
@@ -328,7 +327,6 @@ const struct service kms_service = {
     .target_prefix = "TrentService.",
     .content_type = "application/x-amz-json-1.1",
     .ops = ops,
-    .unbuilt = unbuilt,
     .enter = enter,
     .leave = leave,
     .tamper = fault_rules_tamper,
@@ -336,6 +334,7 @@ const struct service kms_service = {
     .commit = commit,
     .commit_is_final = true,
     .release = release,
+    .recorded = key_use_recorded,
     .unknown_operation = &fault_unknown_operation,
     .unsupported_operation = &fault_unsupported,
     .validation = &fault_validation,

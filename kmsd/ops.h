@@ -19,6 +19,7 @@ struct kms_op {
     bool grant_management;      // kms:GrantIsForAWSResource has a value
     enum grant_operation grant; // GRANT_NONE: no grant can allow it
     enum key_rule rule;
+    bool use;         // GetKeyLastUsage tells of it (KeyLastUsageTrackingOperation of the model)
     unsigned usages;  // bits of enum key_usage: the key must have one of them; 0: any will do
     unsigned origins; // the same of enum key_origin
 };

@@ -29,16 +29,27 @@ void *ptr_vec_find(const struct ptr_vec *a, const void *key, int (*cmp)(const vo
     return found ? a->v[at] : NULL;
 }
 
+static void grow(struct ptr_vec *a)
+{
+    if (a->n < a->cap)
+        return;
+    a->cap = a->cap ? a->cap * 2 : 4;
+    a->v = realloc(a->v, a->cap * sizeof *a->v);
+    if (!a->v)
+        abort();
+}
+
+void ptr_vec_append(struct ptr_vec *a, void *element)
+{
+    grow(a);
+    a->v[a->n++] = element;
+}
+
 void ptr_vec_insert(struct ptr_vec *a, const void *key, void *element, int (*cmp)(const void *key, const void *element))
 {
     bool found;
     size_t at = ptr_vec_seek(a, key, cmp, &found);
-    if (a->n == a->cap) {
-        a->cap = a->cap ? a->cap * 2 : 4;
-        a->v = realloc(a->v, a->cap * sizeof *a->v);
-        if (!a->v)
-            abort();
-    }
+    grow(a);
     memmove(a->v + at + 1, a->v + at, (a->n - at) * sizeof *a->v);
     a->v[at] = element;
     a->n++;

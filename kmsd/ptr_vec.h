@@ -18,6 +18,8 @@ void *ptr_vec_find(const struct ptr_vec *a, const void *key,
 // Inserts element under key. Aborts when memory is gone.
 void ptr_vec_insert(struct ptr_vec *a, const void *key, void *element,
                     int (*cmp)(const void *key, const void *element));
+// Puts element behind all others: of an array that is in no order.
+void ptr_vec_append(struct ptr_vec *a, void *element);
 // Removes and returns the element under key; NULL: none.
 void *ptr_vec_remove(struct ptr_vec *a, const void *key, int (*cmp)(const void *key, const void *element));
 void ptr_vec_done(struct ptr_vec *a);

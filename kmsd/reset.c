@@ -24,6 +24,7 @@ static bool plant_again(struct kmsd *kmsd)
     char why[256];
     int64_t now_ns = clock_now_ns(kmsd->daemon->clock);
     keyring_clear(kmsd->keyring);
+    keyring_forget_uses(kmsd->keyring, now_ns);
     bool ok = !kmsd->seed || seed_apply(kmsd->seed, kmsd->keyring, kmsd->daemon->rng, now_ns, true, why, sizeof why);
     if (!ok)
         log_error("the seed cannot be made again, ending: %s", why);

@@ -85,11 +85,16 @@ struct call {
     const char *shared_event_id;
     const struct call_elsewhere *elsewhere; // set by a leaf, in the arena; NULL: nothing happened elsewhere
 
+    // Of the records made of a call that succeeded: the event's id, for each resource as its owner has it, and time.
+    char event_ids[CALL_RESOURCES_MAX][UUID_TEXT_SIZE];
+    int64_t recorded_ns;
+
     // Private to common/rpc.
     size_t step;
     bool entered;  // service->enter was called
     bool tampered; // service->tamper was asked
     bool suspended, finished;
+    bool told; // service->recorded was asked
     struct call_secret *secrets;
     void (*done)(struct call *call, void *arg); // called once the reply may leave
     void *done_arg;

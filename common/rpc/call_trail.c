@@ -124,6 +124,15 @@ static void fill_event(struct call *call, struct trail_event *e)
     fill_source(call, e);
 }
 
+// The event's id goes to the resources of the account that gets the record.
+static void note_event(struct call *call, const struct trail_event *e)
+{
+    call->recorded_ns = e->time_ns;
+    for (size_t i = 0; i < call->resources_n; i++)
+        if (strcmp(call->resources[i].account_id, e->recipient_account) == 0)
+            memcpy(call->event_ids[i], e->event_id, UUID_TEXT_SIZE);
+}
+
 static bool stage(struct call *call, struct trail_event *e)
 {
     struct worker *w = call->worker;
@@ -136,6 +145,7 @@ static bool stage(struct call *call, struct trail_event *e)
     struct journal_entry entry = {.time_ns = e->time_ns, .json = buf_span(&w->record)};
     memcpy(entry.account, e->recipient_account, 13);
     snprintf(entry.region, sizeof entry.region, "%s", e->region);
+    note_event(call, e);
     return journal_append(w->journal, &entry);
 }
 

@@ -45,7 +45,7 @@ struct service {
     bool long_request_ids;           // DynamoDB's form instead of a UUID
     const struct op *ops;            // ended by a NULL name
     const char *fault_prefix;        // before the code of faults that have no prefix of their own; NULL: nothing
-    const char *const *unbuilt;      // operations of the real API that are not built yet, NULL ends
+    const char *const *unbuilt;      // operations of the real API that are not built yet, NULL ends; NULL: none
     const char *const *unbuilt_data; // those of them that are data events; NULL: none
     call_step *enter;                // around resolve, authorize and invoke: locks; NULL: nothing
     void (*leave)(struct call *call);
@@ -54,6 +54,8 @@ struct service {
     call_step *commit;                  // makes the call's changes durable (call->needs_commit), shared by the turn
     bool commit_is_final;               // memory runs ahead of the disk: when commit fails the daemon must end (kmsd)
     void (*release)(struct call *call); // frees what the daemon hung on the call; NULL: nothing
+    // A successful call's records are in the journal and not delivered yet; no lock is held. NULL: nobody asks.
+    void (*recorded)(struct call *call);
     const struct fault *unknown_operation, *unsupported_operation, *validation, *serialization, *internal,
         *access_denied,
         *unavailable; // unavailable: the trail cannot be written

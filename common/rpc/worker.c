@@ -63,6 +63,18 @@ static void on_request(struct http_exchange *x, void *arg)
     call_run(call_new(w, &request, reply_over_http, x));
 }
 
+// In journal_flush().
+static void on_written(void *arg)
+{
+    struct worker *w = arg;
+    for (struct call *call = w->finished; call; call = call->next) {
+        bool tell = !call->fault && !call->told && call->event_ids[0][0];
+        call->told = true;
+        if (tell && call->service->recorded)
+            call->service->recorded(call);
+    }
+}
+
 struct worker *worker_new(struct daemon *daemon, size_t index, char *why, size_t why_size)
 {
     struct worker *w = calloc(1, sizeof *w);
@@ -89,6 +101,8 @@ struct worker *worker_new(struct daemon *daemon, size_t index, char *why, size_t
         worker_free(w);
         return NULL;
     }
+    if (w->journal)
+        journal_on_written(w->journal, on_written, w);
     return w;
 }
 

@@ -21,6 +21,8 @@ struct deliver {
     struct deliver_state state;
     struct plan plan;
     bool plan_read; // records of a pending plan are in memory
+    bool (*on_finish)(void *arg, char *why, size_t why_size);
+    void *on_finish_arg;
     _Atomic uint64_t files, records;
     _Atomic int64_t last_ns;
 };
@@ -116,7 +118,8 @@ static bool advance(struct deliver *d)
 // Files, then the state without the manifest, then the journal may forget. Every step may be done twice.
 static bool finish(struct deliver *d, char *why, size_t why_size)
 {
-    if (!reread(d, why, why_size) || !plan_write_files(&d->plan, d->journal, d->trail_dir, why, why_size))
+    if (!reread(d, why, why_size) || !plan_write_files(&d->plan, d->journal, d->trail_dir, why, why_size) ||
+        (d->on_finish && !d->on_finish(d->on_finish_arg, why, why_size)))
         return false;
     if (!advance(d)) {
         snprintf(why, why_size, "out of memory");
@@ -152,16 +155,53 @@ static bool begin(struct deliver *d, int64_t now_ns, bool *empty, char *why, siz
     return ok;
 }
 
+// What comes in meanwhile waits for the next run: there may be no end of it.
 bool deliver_run(struct deliver *d, int64_t now_ns, char *why, size_t why_size)
 {
-    bool empty = false;
-    while (!empty) {
-        if (!d->state.pending && !begin(d, now_ns, &empty, why, why_size))
+    bool empty = false, whole = false;
+    while (!empty && !whole) {
+        bool begun = !d->state.pending;
+        if (begun && !begin(d, now_ns, &empty, why, why_size))
             return false;
+        whole = begun && d->plan.whole;
         if (d->state.pending && !finish(d, why, why_size))
             return false;
     }
     return true;
+}
+
+void deliver_on_finish(struct deliver *d, bool (*save)(void *arg, char *why, size_t why_size), void *arg)
+{
+    d->on_finish = save;
+    d->on_finish_arg = arg;
+}
+
+static bool read_all(struct deliver *d, const struct journal_range *range,
+                     void (*each)(void *arg, const struct journal_entry *e), void *arg, char *why, size_t why_size)
+{
+    struct journal_reader *r = journal_reader_open(d->journal, range, why, why_size);
+    struct journal_entry e;
+    struct journal_read_at at;
+    enum journal_read read = JOURNAL_READ_FAILED;
+    while (r && (read = journal_reader_next(r, &e, &at, why, why_size)) == JOURNAL_READ_RECORD)
+        each(arg, &e);
+    journal_reader_close(r);
+    return read == JOURNAL_READ_END;
+}
+
+// A delivery under way has not moved the positions on: its records are among these.
+bool deliver_waiting(struct deliver *d, void (*each)(void *arg, const struct journal_entry *e), void *arg, char *why,
+                     size_t why_size)
+{
+    struct journal_range *ranges = NULL;
+    size_t n = 0;
+    bool ok = journal_ranges(d->journal, &d->state.done, &ranges, &n);
+    if (!ok)
+        snprintf(why, why_size, "out of memory");
+    for (size_t i = 0; ok && i < n; i++)
+        ok = read_all(d, &ranges[i], each, arg, why, why_size);
+    free(ranges);
+    return ok;
 }
 
 struct deliver_stats deliver_stats(const struct deliver *d)

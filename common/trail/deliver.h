@@ -22,6 +22,14 @@ struct deliver;
 struct deliver *deliver_new(struct journal *j, const char *state_dir, const char *trail_dir, struct rng *rng, char *why,
                             size_t why_size);
 void deliver_free(struct deliver *d);
+// What must be kept before the journal forgets the records that it came from: called by deliver_run() after the files
+// of a delivery are written and before its records count as delivered. False with a reason: the run fails, and tries
+// again.
+void deliver_on_finish(struct deliver *d, bool (*save)(void *arg, char *why, size_t why_size), void *arg);
+// Every record that is not delivered yet, in the order of the journal's segments. *e lives during the callback. False
+// with a reason. Not while deliver_run() runs.
+bool deliver_waiting(struct deliver *d, void (*each)(void *arg, const struct journal_entry *e), void *arg, char *why,
+                     size_t why_size);
 // Delivers everything flushed so far under the given time (names and folders). False with a reason; nothing is lost,
 // the next run tries again. Not reentrant; any thread.
 bool deliver_run(struct deliver *d, int64_t now_ns, char *why, size_t why_size);

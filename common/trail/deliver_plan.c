@@ -155,6 +155,7 @@ bool plan_read(struct plan *p, struct journal *j, bool bounded, char *why, size_
             return false;
     }
     p->ranges_n = i;
+    p->whole = bounded && budget > 0;
     qsort(p->records, p->records_n, sizeof *p->records, by_group_and_time);
     return true;
 }

@@ -48,6 +48,7 @@ struct plan {
     size_t ranges_n;
     struct plan_record *records; // sorted by group, time, order once read
     size_t records_n, records_room;
+    bool whole; // it is of all its ranges as they were given, not only of as much as one delivery takes
     struct plan_group *groups;
     size_t groups_n;
     struct plan_origins origins;

@@ -133,6 +133,16 @@ void journal_close(struct journal *j)
     free(j);
 }
 
+uint64_t journal_run(const struct journal *j)
+{
+    return j->epoch;
+}
+
+uint64_t journal_entry_run(const struct journal_entry *e)
+{
+    return e->sequence >> JOURNAL_SEQUENCE_SHIFT;
+}
+
 const char *journal_id(const struct journal *j)
 {
     return j->id;

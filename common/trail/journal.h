@@ -38,6 +38,11 @@ struct journal_writer; // one thread's
 struct journal *journal_open(const char *dir, enum trail_sync sync, char *why, size_t why_size);
 void journal_close(struct journal *j);
 
+// Runs of the daemon on this journal, counted from 1; a later run's records are later whatever the clock said: that of
+// this run, and that of one of the daemon's own records, as read.
+uint64_t journal_run(const struct journal *j);
+uint64_t journal_entry_run(const struct journal_entry *e);
+
 // name: at most 15 of [a-z0-9]; one writer per name at a time. j must outlive it.
 struct journal_writer *journal_writer_new(struct journal *j, const char *name, char *why, size_t why_size);
 void journal_writer_free(struct journal_writer *w);
@@ -50,6 +55,9 @@ MUST_CHECK bool journal_append(struct journal_writer *w, const struct journal_en
 // Writes all staged records with one write(2), and fdatasync()s under TRAIL_SYNC_ALWAYS. False with errno: none of the
 // turn's calls may be answered as done; the staged records are gone and the file holds none of them.
 MUST_CHECK bool journal_flush(struct journal_writer *w);
+// Called by journal_flush() when the staged records are in the file and before a consumer can see them, so that what
+// the owner remembers of a record is there before the record is delivered. Not called when the flush fails.
+void journal_on_written(struct journal_writer *w, void (*written)(void *arg), void *arg);
 // Bytes staged.
 size_t journal_staged(const struct journal_writer *w);
 // TRAIL_SYNC_INTERVAL: syncs what is not yet synced; the caller's timer says how often. False with errno; tried again

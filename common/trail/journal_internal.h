@@ -57,6 +57,8 @@ struct journal_writer {
     bool must_roll_back; // bytes behind `at` could not be removed
     bool retire;         // the segment is not to be trusted with more
     bool claims;         // some origin rows are claimed by this writer
+    void (*written)(void *arg);
+    void *written_arg;
 };
 
 // "<dir>/<writer>-<number>.log"

@@ -206,6 +206,12 @@ bool journal_append(struct journal_writer *w, const struct journal_entry *e)
     return true;
 }
 
+void journal_on_written(struct journal_writer *w, void (*written)(void *arg), void *arg)
+{
+    w->written = written;
+    w->written_arg = arg;
+}
+
 size_t journal_staged(const struct journal_writer *w)
 {
     return w->staged.len;
@@ -231,6 +237,8 @@ static bool write_staged(struct journal_writer *w)
         w->reserved = w->at;
     if (synced)
         atomic_store_explicit(&s->synced, w->at, memory_order_release);
+    if (w->written)
+        w->written(w->written_arg);
     atomic_store_explicit(&s->flushed, w->at, memory_order_release);
     return true;
 }

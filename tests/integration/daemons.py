@@ -23,6 +23,8 @@ import boto3
 import botocore.config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Operations that are newer than the installed models (tests/data/models).
+os.environ.setdefault("AWS_DATA_PATH", str(ROOT / "tests/data/models"))
 REGION = "us-east-1"
 ACCOUNT = "111122223333"
 # The AWS CLI of the checkout, else the machine's; None: there is none.

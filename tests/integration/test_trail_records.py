@@ -153,6 +153,7 @@ class Told:
         self("EnableKeyRotation, with a period", KeyId=key, RotationPeriodInDays=180)
         self("DisableKeyRotation", KeyId=arn)
         self("GetKeyRotationStatus", KeyId=key)
+        self("GetKeyLastUsage", KeyId=key)
         self("ListKeyRotations", KeyId=key, IncludeKeyMaterial="ALL_KEY_MATERIAL")
         self("RotateKeyOnDemand", KeyId=key2)
         self.key_stores()

@@ -29,5 +29,7 @@ def test_readme_lists_the_operations(name):
     readme = (ROOT / "README.md").read_text()
     for kind, operations in kinds.items():
         row = re.search(rf"^\| {name}, {kind} \| (.*) \|$", readme, re.MULTILINE)
+        if not row and not operations:
+            continue
         assert row, f"README has no row for {name}, {kind}"
         assert set(row.group(1).split(", ")) == operations
