@@ -19,7 +19,7 @@ static bool run(struct kmsd *kmsd, struct key *key, int64_t now_ns)
     struct key_family *family = key->multi_region == MULTI_REGION_REPLICA ? key->family : NULL;
     keyring_delete_key(kmsd->keyring, key);
     if (family)
-        keyring_begin_deletion(kmsd->keyring, family, now_ns);
+        keyring_replica_is_gone(kmsd->keyring, family, now_ns);
     return true;
 }
 

@@ -121,9 +121,11 @@ struct key *keyring_create_replica(struct keyring *k, const struct key *primary,
 void keyring_move_primary(struct keyring *k, struct key *replica);
 void keyring_set_policy(struct keyring *k, struct key *key, const struct key_policy *policy); // takes policy over
 void keyring_schedule_deletion(struct keyring *k, struct key *key, int64_t at_ns);
-// The same of a primary key that has replicas: its days begin when the last of them is deleted (now_ns then).
+// The same of a primary key that has replicas: its days begin when the last of them is deleted.
 void keyring_schedule_after_replicas(struct keyring *k, struct key *primary, uint32_t days);
-void keyring_begin_deletion(struct keyring *k, struct key_family *family, int64_t now_ns); // if it is that time
+// After a replica of the family was deleted: what waited for that goes on (the primary key's deletion, material that
+// only this one lacked).
+void keyring_replica_is_gone(struct keyring *k, struct key_family *family, int64_t now_ns);
 void keyring_cancel_deletion(struct keyring *k, struct key *key);
 // The key with its material, aliases and grants is gone; what it encrypted is lost.
 void keyring_delete_key(struct keyring *k, struct key *key);

@@ -115,7 +115,8 @@ struct key *keyring_create_replica(struct keyring *k, const struct key *primary,
     key->created_ns = now_ns;
     keyring_link_key(k, key);
     share(k, primary, key);
-    keyring_share_pending(k, key->family);
+    if (key->origin == ORIGIN_EXTERNAL)
+        keyring_share_pending(k, key->family);
     return key;
 }
 
@@ -137,9 +138,11 @@ void keyring_schedule_after_replicas(struct keyring *k, struct key *primary, uin
     keyring_save_key(k, primary);
 }
 
-void keyring_begin_deletion(struct keyring *k, struct key_family *family, int64_t now_ns)
+void keyring_replica_is_gone(struct keyring *k, struct key_family *family, int64_t now_ns)
 {
     struct key *primary = family->primary;
+    if (primary->origin == ORIGIN_EXTERNAL)
+        keyring_share_pending(k, family);
     if (primary->state == KEY_PENDING_REPLICA_DELETION && !key_has_replicas(primary))
         keyring_schedule_deletion(k, primary, clock_days_after(now_ns, primary->deletion_days));
 }

@@ -696,3 +696,15 @@ def test_a_replica_that_comes_later(mine, related):
     assert ids(kms, key)[two][0] == "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
     import_into(mine.kms(region="eu-west-1"), key, second)
     assert ids(kms, key)[two][0] == "PENDING_ROTATION"
+
+
+def test_a_replica_that_lacked_material_goes(mine, related):
+    key, kms, there, first, one = related
+    import_into(there, key, first)
+    two = import_into(kms, key, os.urandom(32), ImportType="NEW_KEY_MATERIAL")["KeyMaterialId"]
+    there.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    mine.clock(advance=7 * 86400)
+    assert ids(kms, key)[two][0] == "PENDING_ROTATION", "nobody lacks it any more"
+    kms.rotate_key_on_demand(KeyId=key)
+    mine.clock(advance=1)
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["CurrentKeyMaterialId"] == two

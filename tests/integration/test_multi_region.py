@@ -113,6 +113,11 @@ def test_other_partitions_have_replicas_of_their_own(house):
     assert code(beijing.replicate_key, KeyId=key, ReplicaRegion=HERE) == "UnsupportedOperationException"
 
 
+def test_not_in_custom_key_stores(kms):
+    assert refused(kms.create_key, MultiRegion=True, Origin="AWS_CLOUDHSM", CustomKeyStoreId="cks-1234567890abcdef0") == (
+        "UnsupportedOperationException", "Multi-Region keys are not supported in custom key stores.")
+
+
 def test_disabled_primary_keys_are_not_replicated(kms, key):
     kms.disable_key(KeyId=key)
     assert refused(kms.replicate_key, KeyId=key, ReplicaRegion=THERE) == ("DisabledException", f"{arn(key)} is disabled.")

@@ -261,12 +261,12 @@ static void test_related_keys_go_one_by_one(void **state)
     struct key *west = make_replica(primary, "us-west-2"), *europe = make_replica(primary, "eu-west-1");
     keyring_schedule_after_replicas(ring, primary, 7);
     keyring_delete_key(ring, west);
-    keyring_begin_deletion(ring, primary->family, 5000);
+    keyring_replica_is_gone(ring, primary->family, 5000);
     assert_int_equal(primary->state, KEY_PENDING_REPLICA_DELETION);
     assert_ptr_equal(keyring_material(ring, backing_id, "eu-west-1")->key, europe);
     assert_string_not_equal(keyring_material(ring, backing_id, "us-west-2")->key->region, "us-west-2");
     keyring_delete_key(ring, europe);
-    keyring_begin_deletion(ring, primary->family, 6000);
+    keyring_replica_is_gone(ring, primary->family, 6000);
     assert_int_equal(primary->state, KEY_PENDING_DELETION);
     assert_int_equal(primary->deletion_ns, 6000 + 7 * NS_PER_DAY);
     assert_ptr_equal(keyring_material(ring, backing_id, "eu-west-1")->key, primary);
