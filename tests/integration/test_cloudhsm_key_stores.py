@@ -291,7 +291,7 @@ def test_the_example_works(make_house):
 def test_files_that_cannot_be_used(tmp_path, file, reason):
     path = tmp_path / "clusters.json"
     path.write_text(file)
-    ended = subprocess.run([program("kmsd"), "--state-dir=:memory:", "--listen=127.0.0.1:0", f"--cloudhsm={path}"],
+    ended = subprocess.run([program("kmsd"), f"--state-dir={tmp_path}/state", "--listen=127.0.0.1:0", f"--cloudhsm={path}"],
                            capture_output=True, text=True)
     assert ended.returncode == 1 and reason in ended.stderr
 

@@ -189,6 +189,7 @@ def test_what_is_wrong_is_quoted_but_no_secret_in_the_trail(house):
 
 
 def test_no_two_stores_share_a_proxy_uri(kms, store, proxy):
+    proxy.asked.clear()
     assert code(make_store, kms, "shares") == "XksProxyUriInUseException"
     assert code(make_store, kms, "external", XksProxyUriPath=SECOND_PATH) == "CustomKeyStoreNameInUseException"
     assert code(make_store, kms, "shares", **VPC, XksProxyUriPath=SECOND_PATH) == "XksProxyUriEndpointInUseException"
@@ -196,6 +197,7 @@ def test_no_two_stores_share_a_proxy_uri(kms, store, proxy):
 
 
 def test_behind_a_vpc_endpoint_service_the_proxy_is_asked_when_it_connects(kms, store, proxy):
+    proxy.asked.clear()
     elsewhere = {**VPC, "XksProxyUriEndpoint": "https://nowhere.xks.example.com"}
     west = VPC["XksProxyVpcEndpointServiceName"].replace("us-east-1", "us-west-2")
     assert code(make_store, kms, "vpc", **{**elsewhere, "XksProxyVpcEndpointServiceName": west}) \
@@ -327,6 +329,7 @@ def test_metadata_of_a_key(kms, store, key):
 
 
 def test_the_external_key_is_asked_for(kms, store, proxy):
+    proxy.asked.clear()
     made = make_key(kms, store, proxy, "asked")
     (asked,) = proxy.asked
     assert asked["path"] == f"{PATH}/keys/asked/metadata"
@@ -367,6 +370,7 @@ def test_keys_that_cannot_be_created(kms, store, proxy, second):
 
 
 def test_round_trips_are_encrypted_twice(kms, key, proxy):
+    proxy.asked.clear()
     blob = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"plain as day", EncryptionContext=CONTEXT)["CiphertextBlob"]
     (asked,) = proxy.asked
     metadata = asked["body"]["requestMetadata"]
@@ -383,6 +387,7 @@ def test_round_trips_are_encrypted_twice(kms, key, proxy):
 
 @pytest.mark.parametrize("size", [1, 4096])
 def test_sizes(kms, key, proxy, size):
+    proxy.asked.clear()
     blob = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x" * size, EncryptionContext={"k": "v" * 8000})["CiphertextBlob"]
     assert kms.decrypt(CiphertextBlob=blob, EncryptionContext={"k": "v" * 8000})["Plaintext"] == b"x" * size
     assert len(base64.b64decode(proxy.asked[0]["body"]["plaintext"])) <= 4300
@@ -486,6 +491,7 @@ def test_ciphertexts_that_are_not_what_they_were(kms, key, proxy):
 
 
 def test_rights_are_asked_before_the_proxy_is(house, kms, key, proxy):
+    proxy.asked.clear()
     assert code(as_(house, "bob").encrypt, KeyId=key["KeyId"], Plaintext=b"x") == "AccessDeniedException"
     assert code(as_(house, "bob").create_custom_key_store, CustomKeyStoreName="bob's", **TERMS) == "AccessDeniedException"
     assert proxy.asked == []
@@ -493,6 +499,7 @@ def test_rights_are_asked_before_the_proxy_is(house, kms, key, proxy):
 
 def test_others_do_not_wait_for_a_slow_proxy(house, kms, key, proxy):
     """While the proxy holds its answer back, calls that need it not are answered, changes included."""
+    proxy.asked.clear()
     plain = kms.create_key()["KeyMetadata"]["KeyId"]
     proxy.go_on.clear()
     def late(handler):
@@ -514,6 +521,7 @@ def test_others_do_not_wait_for_a_slow_proxy(house, kms, key, proxy):
 
 
 def test_what_happens_to_the_key_meanwhile_counts(house, kms, store, proxy):
+    proxy.asked.clear()
     made = make_key(kms, store, proxy, "meanwhile")["KeyId"]
     proxy.go_on.clear()
     def late(handler):
@@ -660,6 +668,6 @@ def test_state_survives_a_restart_and_holds_no_secret(make_house, tmp_path):
 @pytest.mark.parametrize("flag,reason", [("--xks-ca=nowhere.pem", "nowhere.pem cannot be used"),
                                          ("--xks-connect=nowhere", "not of the form NAME=ADDRESS:PORT"),
                                          ("--xks-connect=a=not.an.address:1", "not of the form NAME=ADDRESS:PORT")])
-def test_a_wrong_option_stops_the_start(flag, reason):
-    ended = subprocess.run([program("kmsd"), "--state-dir=:memory:", "--listen=127.0.0.1:0", flag], capture_output=True, text=True)
+def test_a_wrong_option_stops_the_start(tmp_path, flag, reason):
+    ended = subprocess.run([program("kmsd"), f"--state-dir={tmp_path}", "--listen=127.0.0.1:0", flag], capture_output=True, text=True)
     assert ended.returncode == 1 and reason in ended.stderr
