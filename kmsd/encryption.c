@@ -9,7 +9,7 @@
 
 #define SYMMETRIC "SYMMETRIC_DEFAULT"
 
-const char *const encryption_algorithms[] = {"RSAES_OAEP_SHA_256", "RSAES_OAEP_SHA_1", SYMMETRIC, "SM2PKE", NULL};
+const char *const encryption_algorithms[] = {"RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE", SYMMETRIC, NULL};
 
 bool encryption_is_symmetric(struct span algorithm)
 {

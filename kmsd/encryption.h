@@ -6,7 +6,7 @@
 #include "kmsd/key.h"
 #include "kmsd/seal.h"
 
-extern const char *const encryption_algorithms[]; // the model's enum
+extern const char *const encryption_algorithms[]; // in the order of AWS's sentence
 
 // One encryption or decryption that a request asks for.
 struct encryption {

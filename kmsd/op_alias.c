@@ -27,8 +27,7 @@ const struct param alias_target_rows[] = {
      .type = PARAM_STRING,
      .offset = offsetof(struct kms_params, key_id),
      .required = true,
-     .min = 1,
-     .max = KMS_ID_MAX},
+     KEY_ID_FORM},
     {NULL},
 };
 const struct param alias_name_rows[] = {ROW_NAME, {NULL}};

@@ -9,6 +9,16 @@
 #include "kmsd/resolve.h"
 
 static const char *const data_key_specs[] = {"AES_256", "AES_128", NULL};
+// AWS takes the two above and speaks of the specs of KMS keys (recorded in 2026).
+static const char *const told_specs[] = {"RSA_2048",          "RSA_3072",
+                                         "RSA_4096",          "ECC_NIST_P256",
+                                         "ECC_NIST_P384",     "ECC_NIST_P521",
+                                         "ECC_SECG_P256K1",   "ECC_NIST_EDWARDS25519",
+                                         "SYMMETRIC_DEFAULT", "HMAC_224",
+                                         "HMAC_256",          "HMAC_384",
+                                         "HMAC_512",          "SM2",
+                                         "ML_DSA_44",         "ML_DSA_65",
+                                         "ML_DSA_87",         NULL};
 
 #define DATA_KEY_ROWS                                                                                                  \
     ROW_KEY_ID, ROW_CONTEXT,                                                                                           \
@@ -20,7 +30,8 @@ static const char *const data_key_specs[] = {"AES_256", "AES_128", NULL};
         {.name = "KeySpec",                                                                                            \
          .type = PARAM_STRING,                                                                                         \
          .offset = PARAM_AT(data_key_params, spec),                                                                    \
-         .choices = data_key_specs},                                                                                   \
+         .choices = data_key_specs,                                                                                    \
+         .shown = told_specs},                                                                                         \
         ROW_GRANT_TOKENS, ROW_DRY_RUN
 
 const struct param generate_data_key_rows[] = {

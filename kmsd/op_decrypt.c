@@ -16,7 +16,7 @@ const struct param decrypt_rows[] = {
      .max = KMS_CIPHERTEXT_MAX},
     ROW_CONTEXT,
     ROW_GRANT_TOKENS,
-    {.name = "KeyId", .type = PARAM_STRING, .offset = AT(source.key_id), .min = 1, .max = KMS_ID_MAX},
+    {.name = "KeyId", .type = PARAM_STRING, .offset = AT(source.key_id), KEY_ID_FORM},
     {.name = "EncryptionAlgorithm",
      .type = PARAM_STRING,
      .offset = AT(source.algorithm),

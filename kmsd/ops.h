@@ -44,16 +44,19 @@ struct kms_params {
 
 extern const struct service kms_service;
 
+// Whether a member that names a key has the form that AWS asks of it (not in the model): ASCII, and not empty.
+bool key_id_matches(struct span text);
+
 // Rows that many operations have.
+#define KEY_ID_FORM .min = 1, .max = KMS_ID_MAX, .pattern = "^\\p{ASCII}+$", .matches = key_id_matches
 #define ROW_KEY_ID                                                                                                     \
     {                                                                                                                  \
         .name = "KeyId", .type = PARAM_STRING, .offset = offsetof(struct kms_params, key_id), .required = true,        \
-        .min = 1, .max = KMS_ID_MAX                                                                                    \
+        KEY_ID_FORM                                                                                                    \
     }
 #define ROW_OPTIONAL_KEY_ID                                                                                            \
     {                                                                                                                  \
-        .name = "KeyId", .type = PARAM_STRING, .offset = offsetof(struct kms_params, key_id), .min = 1,                \
-        .max = KMS_ID_MAX                                                                                              \
+        .name = "KeyId", .type = PARAM_STRING, .offset = offsetof(struct kms_params, key_id), KEY_ID_FORM              \
     }
 #define ROW_GRANT_TOKENS                                                                                               \
     {                                                                                                                  \

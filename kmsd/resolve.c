@@ -25,6 +25,14 @@ static bool is_hex(struct span s)
     return true;
 }
 
+bool key_id_matches(struct span text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] > 0x7f)
+            return false;
+    return text.n > 0;
+}
+
 bool resolve_is_key_id(struct span text)
 {
     if (span_starts(text, "mrk-"))
@@ -35,8 +43,6 @@ bool resolve_is_key_id(struct span text)
 static const struct fault *key_by_id(struct call *call, struct span id, const char *account, struct key **out)
 {
     char arn[KMS_ARN_SIZE], resource[64] = "key/";
-    if (!resolve_is_key_id(id))
-        return call_fault(call, &fault_not_found, "Invalid keyId '%.*s'", (int)id.n, id.p);
     memcpy(resource + 4, id.p, id.n); // 36 characters
     if (!arn_write(arn, span_of(call->region), account, (struct span){resource, 4 + id.n}))
         return &fault_internal;
@@ -124,6 +130,10 @@ const struct fault *resolve_key_text(struct call *call, struct span text, struct
         id = (struct span){resource.p + 4, resource.n - 4};
     if (strcmp(account, call->account) != 0 && !ext->foreign)
         return permit_unknown(call, arena_strndup(&call->arena, text.p, text.n));
+    // AWS quotes what is not an id, unless it stands in an ARN.
+    if (!resolve_is_key_id(id))
+        return call_fault(call, &fault_not_found, id.p == text.p ? "Invalid keyId '%.*s'" : "Invalid keyId %.*s",
+                          (int)id.n, id.p);
     return key_by_id(call, id, account, out);
 }
 

@@ -140,7 +140,7 @@ void param_check_string(struct param_violations *v, const struct param *row, con
                 begin_nameless(v);
             else
                 begin_string(v, row, path, value);
-            append_choices(&v->text, row->choices);
+            append_choices(&v->text, row->shown ? row->shown : row->choices);
         }
         return;
     }

@@ -276,8 +276,9 @@ def test_several_violations_are_told_together(kms):
     got = refused(kms.schedule_key_deletion, KeyId="", PendingWindowInDays=366)
     assert got == (
         "ValidationException",
-        "2 validation errors detected: Value '' at 'keyId' failed to satisfy constraint: "
-        "Member must have length greater than or equal to 1; Value '366' at 'pendingWindowInDays' failed to satisfy "
+        "3 validation errors detected: Value '' at 'keyId' failed to satisfy constraint: "
+        "Member must have length greater than or equal to 1; Value '' at 'keyId' failed to satisfy constraint: "
+        "Member must satisfy regular expression pattern: ^\\p{ASCII}+$; Value '366' at 'pendingWindowInDays' failed to satisfy "
         "constraint: Member must have value less than or equal to 365")
     got = refused(kms.create_grant, KeyId="k" * 2049, GranteePrincipal="no spaces", Operations=["Decrypt"], Name="a b")
     assert got == (

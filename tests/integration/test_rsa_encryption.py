@@ -119,7 +119,7 @@ def test_algorithms_that_the_key_does_not_have(kms, rsa):
             "InvalidKeyUsageException", f"Algorithm {algorithm} is incompatible with key spec RSA_2048.")
     assert refused(kms.encrypt, KeyId=key, Plaintext=b"x", EncryptionAlgorithm="NONE") == (
         "ValidationException", "1 validation error detected: Value 'NONE' at 'encryptionAlgorithm' failed to satisfy "
-        "constraint: Member must satisfy enum value set: [RSAES_OAEP_SHA_256, RSAES_OAEP_SHA_1, SYMMETRIC_DEFAULT, SM2PKE]")
+        "constraint: Member must satisfy enum value set: [RSAES_OAEP_SHA_1, RSAES_OAEP_SHA_256, SM2PKE, SYMMETRIC_DEFAULT]")
 
 
 def test_no_encryption_context(kms, key, rsa):
