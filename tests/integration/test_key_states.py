@@ -7,7 +7,7 @@ import pytest
 
 from asking import method, refused
 from daemons import ACCOUNT, REGION, ROOT, program, until
-from importing import FOREVER, import_into, parameters_for, wrap
+from importing import FOREVER, import_into, material, parameters_for, wrap
 from xks_proxy import root_certificate
 
 TABLE = json.loads((ROOT / "tests/data/key_states.json").read_text())
@@ -56,9 +56,10 @@ def subject(kms):
 # ---- keys in each state ----
 
 def alone(house, kms, more):
-    key, secret = kms.create_key(**more)["KeyMetadata"], bytes(32)
+    key = kms.create_key(**more)["KeyMetadata"]
     if more.get("Origin") != "EXTERNAL":
         return furnished(kms, key)
+    secret = material(key["KeySpec"])
     import_into(kms, key["KeyId"], secret)
     got = parameters_for(kms, key["KeyId"])
     return furnished(kms, key) | {"import": {"ImportToken": got["ImportToken"], **FOREVER,
@@ -112,8 +113,15 @@ def updating(house, kms, more):
     return made
 
 
+def pending_import(house, kms, more):
+    made = enabled(house, kms, {**more, "Origin": "EXTERNAL"})
+    kms.delete_imported_key_material(KeyId=made["key"])
+    return made
+
+
 STATES = {"Enabled": enabled, "Disabled": disabled, "PendingDeletion": pending_deletion,
-          "PendingReplicaDeletion": pending_replica_deletion, "Creating": creating, "Updating": updating}
+          "PendingReplicaDeletion": pending_replica_deletion, "Creating": creating, "Updating": updating,
+          "PendingImport": pending_import}
 
 
 @pytest.fixture(scope="module")
