@@ -27,6 +27,8 @@ ROW(fault_wrong_mac, "KMSInvalidMacException", NULL);
 ROW(fault_invalid_grant_token, "InvalidGrantTokenException", "The grant token is not valid.");
 ROW(fault_invalid_grant_id, "InvalidGrantIdException", "The grant id is not valid.");
 ROW(fault_invalid_marker, "InvalidMarkerException", "The marker is not valid.");
+ROW(fault_throttling, "ThrottlingException",
+    "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.");
 ROW(fault_limit_exceeded, "LimitExceededException", NULL);
 ROW(fault_conflict, "ConflictException", NULL);
 ROW(fault_already_exists, "AlreadyExistsException", NULL);

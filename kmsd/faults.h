@@ -27,6 +27,7 @@ extern const struct fault fault_wrong_mac;           // KMSInvalidMacException, 
 extern const struct fault fault_invalid_grant_token; // InvalidGrantTokenException
 extern const struct fault fault_invalid_grant_id;    // InvalidGrantIdException
 extern const struct fault fault_invalid_marker;      // InvalidMarkerException
+extern const struct fault fault_throttling;          // ThrottlingException
 extern const struct fault fault_limit_exceeded;      // LimitExceededException
 extern const struct fault fault_conflict;            // ConflictException
 extern const struct fault fault_already_exists;      // AlreadyExistsException

@@ -20,7 +20,7 @@ void key_use_recorded(struct call *call)
     struct last_use use = {.run = journal_run(call->daemon->journal), .time_ns = call->recorded_ns};
     if (!is_use(call->op))
         return;
-    snprintf(use.operation, sizeof use.operation, "%s", call->op->name);
+    memcpy(use.operation, call->op->name, strlen(call->op->name) + 1);
     memcpy(use.request_id, call->request_id, sizeof use.request_id);
     for (size_t i = 0; i < call->resources_n; i++) {
         memcpy(use.event_id, call->event_ids[i], sizeof use.event_id);

@@ -15,11 +15,13 @@ struct deliver;
 struct fault_rules;
 struct key_maker;
 struct seed;
+struct throttle;
 
 struct kmsd {
     struct daemon *daemon;
     struct keyring *keyring;
     struct seed *seed;          // NULL: none
+    struct throttle *throttle;  // NULL: no request rates
     struct fault_rules *faults; // NULL without --test-control
     bool faults_set;            // there are any; atomic
     struct changes *changes;

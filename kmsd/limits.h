@@ -10,6 +10,7 @@
 #define KMS_CONSTRAINT_PAIRS_MAX 8   // encryption context pairs in a grant constraint
 #define KMS_CONSTRAINT_VALUE_MAX 384 // characters of a value there
 #define KMS_GRANT_TOKENS_MAX 10      // GrantTokenList
+#define KMS_KEYS_PER_REGION 100000   // resource quota: customer managed keys of an account in a Region
 #define KMS_GRANTS_PER_KEY 50000     // resource quota
 #define KMS_ALIASES_PER_KEY 50       // resource quota
 #define KMS_ON_DEMAND_MAX 10         // RotateKeyOnDemand of a key over its life (Developer Guide)

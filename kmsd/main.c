@@ -23,6 +23,7 @@
 #include "kmsd/rotation_job.h"
 #include "kmsd/routes.h"
 #include "kmsd/seed.h"
+#include "kmsd/throttle.h"
 #include "kmsd/version.h"
 
 #define CHANGES_KEPT 4096
@@ -53,6 +54,12 @@ static const struct conf_option options[] = {
      .arg = "REGION",
      .def = "us-east-1",
      .help = "The Region of seeded keys for which the file names none. Their account is the default account."},
+    {.name = "throttle",
+     .kind = CONF_TEXT,
+     .arg = "RATES",
+     .help = "Request rates of an account in a Region, by comma: aws (all of AWS's request quotas), "
+             "OPERATION=CALLS_PER_SECOND, or one of the quotas that operations share: symmetric, RSA, ECC, ML-DSA, "
+             "custom-key-store, GenerateDataKeyPair:RSA_2048 and so on. Off if left out."},
     {.name = "test-control",
      .kind = CONF_SWITCH,
      .help = "Lets programs of this machine go back to the seed (POST /_kmsd/reset) and make calls fail "
@@ -190,8 +197,16 @@ static bool load_attestation_root(struct kmsd *kmsd, char *why, size_t why_size)
     return !path || kmsd->roots;
 }
 
+static bool start_throttle(struct kmsd *kmsd, char *why, size_t why_size)
+{
+    const char *rates = conf_text(kmsd->daemon->conf, "throttle");
+    kmsd->throttle = rates ? throttle_new(rates, why, why_size) : NULL;
+    return !rates || kmsd->throttle;
+}
+
 static void release(struct kmsd *kmsd)
 {
+    throttle_free(kmsd->throttle);
     seed_free(kmsd->seed);
     connect_job_free(kmsd->connect);
     cloudhsm_free(kmsd->cloudhsm);
@@ -220,9 +235,10 @@ static bool start(struct daemon *d, char *why, size_t why_size)
     kmsd->key_maker = key_maker_new();
     kmsd->changes = changes_new(d->rng, CHANGES_KEPT);
     kmsd->journal = journal_writer_new(d->journal, "main", why, why_size);
-    if (!kmsd->journal || !load_attestation_root(kmsd, why, why_size) || !open_keyring(kmsd, why, why_size) ||
-        !open_key_stores(kmsd, why, why_size) || !plant_seed(kmsd, why, why_size) ||
-        !start_delivery(kmsd, why, why_size) || !key_use_start(kmsd, why, why_size)) {
+    if (!kmsd->journal || !start_throttle(kmsd, why, why_size) || !load_attestation_root(kmsd, why, why_size) ||
+        !open_keyring(kmsd, why, why_size) || !open_key_stores(kmsd, why, why_size) ||
+        !plant_seed(kmsd, why, why_size) || !start_delivery(kmsd, why, why_size) ||
+        !key_use_start(kmsd, why, why_size)) {
         release(kmsd);
         d->ext = NULL;
         return false;

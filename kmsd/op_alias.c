@@ -11,6 +11,7 @@
 #include "kmsd/managed_key.h"
 #include "kmsd/ops.h"
 #include "kmsd/permit.h"
+#include "kmsd/quota.h"
 #include "kmsd/resolve.h"
 
 #define NAME_PATTERN "^[a-zA-Z0-9:/_-]+$"
@@ -132,14 +133,6 @@ const struct fault *alias_authorize(struct call *call)
     return fault ? fault : permit_state(call, call->subject);
 }
 
-static const struct fault *alias_limit(struct call *call, const struct key *key)
-{
-    if (key->aliases.n < KMS_ALIASES_PER_KEY)
-        return NULL;
-    return call_fault(call, &fault_limit_exceeded, "%s has %d aliases already, which is the limit.", key->arn,
-                      KMS_ALIASES_PER_KEY);
-}
-
 const struct fault *create_alias(struct call *call)
 {
     const struct alias_params *p = call->params;
@@ -147,7 +140,7 @@ const struct fault *create_alias(struct call *call)
     const char *arn = alias_arn(call);
     if (keyring_alias(k, span_of(arn)))
         return call_fault(call, &fault_already_exists, "An alias with the name %s already exists", arn);
-    const struct fault *fault = alias_limit(call, call->subject);
+    const struct fault *fault = quota_alias(call, call->subject);
     if (fault)
         return fault;
     keyring_create_alias(k, call->subject, p->name, call->time_ns);
@@ -158,7 +151,7 @@ const struct fault *create_alias(struct call *call)
 const struct fault *update_alias(struct call *call)
 {
     struct alias *a = call->subject2;
-    const struct fault *fault = a->key == call->subject ? NULL : alias_limit(call, call->subject);
+    const struct fault *fault = a->key == call->subject ? NULL : quota_alias(call, call->subject);
     if (fault)
         return fault;
     keyring_move_alias(kmsd_of(call)->keyring, a, call->subject, call->time_ns);

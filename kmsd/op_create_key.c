@@ -14,6 +14,7 @@
 #include "kmsd/kmsd.h"
 #include "kmsd/permit.h"
 #include "kmsd/policy_check.h"
+#include "kmsd/quota.h"
 #include "kmsd/resolve.h"
 #include "kmsd/tags.h"
 
@@ -142,7 +143,9 @@ const struct fault *create_key(struct call *call)
         .multi_region = p->multi_region.v ? MULTI_REGION_PRIMARY : SINGLE_REGION,
         .now_ns = call->time_ns,
     };
-    const struct fault *fault = create_in_store(call, p, &draft);
+    const struct fault *fault = quota_key(call, call->region);
+    if (!fault)
+        fault = create_in_store(call, p, &draft);
     if (!fault)
         fault = policy_for_new_key(call, p->policy, p->bypass.v, &draft.policy);
     if (fault)

@@ -13,6 +13,7 @@
 #include "kmsd/ops.h"
 #include "kmsd/permit.h"
 #include "kmsd/principal_form.h"
+#include "kmsd/quota.h"
 #include "kmsd/resolve.h"
 
 #define SOURCE_ARN_PATTERN "^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$"
@@ -302,9 +303,9 @@ const struct fault *create_grant(struct call *call)
     const struct grant *same = grant_set_same(&key->grants, g);
     if (same)
         return reply_grant(call, same);
-    if (key->manager == KEY_MANAGER_CUSTOMER && key->grants.by_id.n >= KMS_GRANTS_PER_KEY)
-        return call_fault(call, &fault_limit_exceeded, "%s has %d grants already, which is the limit.", key->arn,
-                          KMS_GRANTS_PER_KEY);
+    fault = quota_grant(call, key);
+    if (fault)
+        return fault;
     ((struct draft *)call->state)->grant = NULL;
     keyring_create_grant(kmsd_of(call)->keyring, key, g);
     call->needs_commit = true;

@@ -11,6 +11,7 @@
 #include "kmsd/multi_region_job.h"
 #include "kmsd/permit.h"
 #include "kmsd/policy_check.h"
+#include "kmsd/quota.h"
 #include "kmsd/resolve.h"
 #include "kmsd/tags.h"
 
@@ -178,10 +179,12 @@ const struct fault *replicate_key(struct call *call)
     if (key_family_member(primary->family, p->region))
         return call_fault(call, &fault_already_exists, "A key with the ARN %s already exists",
                           arn_in(call, primary, p->region));
-    const struct fault *fault = policy_for_new_key(call, p->policy, p->bypass.v, &policy);
+    const char *region = arena_strndup(&call->arena, p->region.p, p->region.n);
+    const struct fault *fault = quota_key(call, region);
+    if (!fault)
+        fault = policy_for_new_key(call, p->policy, p->bypass.v, &policy);
     if (fault)
         return fault;
-    const char *region = arena_strndup(&call->arena, p->region.p, p->region.n);
     struct key *replica = keyring_create_replica(k, primary, region, policy, call->time_ns);
     key_set_description(replica, p->description);
     tags_apply(replica, &p->tags);

@@ -40,6 +40,7 @@
 #include "kmsd/permit.h"
 #include "kmsd/recipient.h"
 #include "kmsd/resolve.h"
+#include "kmsd/throttle.h"
 
 #define PARAMS(rows_, struct_) .params = rows_, .params_size = sizeof(struct struct_)
 #define KMS(...)                                                                                                       \
@@ -305,6 +306,14 @@ static void leave(struct call *call)
     keyring_unlock(kmsd_of(call)->keyring);
 }
 
+// Request rates, and after them the faults that tests ask for.
+static const struct fault *tamper(struct call *call)
+{
+    struct throttle *t = kmsd_of(call)->throttle;
+    const struct fault *fault = t ? throttle_call(t, call, clock_monotonic_ns()) : NULL;
+    return fault ? fault : fault_rules_tamper(call);
+}
+
 static const struct fault *commit(struct call *call)
 {
     char why[256];
@@ -329,7 +338,7 @@ const struct service kms_service = {
     .ops = ops,
     .enter = enter,
     .leave = leave,
-    .tamper = fault_rules_tamper,
+    .tamper = tamper,
     .authorize = permit_call,
     .commit = commit,
     .commit_is_final = true,

@@ -80,7 +80,8 @@ def test_an_alias_is_no_target(kms, key, name):
 def test_fifty_aliases_a_key(kms, key, name):
     for i in range(50):
         kms.create_alias(AliasName=f"{name}/{i}", TargetKeyId=key)
-    assert code(kms.create_alias, AliasName=f"{name}/50", TargetKeyId=key) == "LimitExceededException"
+    assert refused(kms.create_alias, AliasName=f"{name}/50", TargetKeyId=key) == (
+        "LimitExceededException", "Aliases per key quota for this account in this region is 50, current usage is 50.")
     other = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName=f"{name}/50", TargetKeyId=other)
     assert code(kms.update_alias, AliasName=f"{name}/50", TargetKeyId=key) == "LimitExceededException"

@@ -14,7 +14,8 @@ from daemons import ACCOUNT, ROOT, Daemon, House, program, until
 PROGRAMS = ["kmsd", "ddbd"]
 SHARED = ["config", "listen", "state-dir", "account", "auth", "principals", "service-credentials", "workers", "trail-sync",
           "seed", "log-level", "list-operations", "sample-config", "version", "help"]
-OWN = {"kmsd": ["trail-dir", "trail-interval", "clock", "clock-scale", "grant-delay", "seed-file", "seed-region", "test-control"],
+OWN = {"kmsd": ["trail-dir", "trail-interval", "clock", "clock-scale", "grant-delay", "seed-file", "seed-region", "test-control",
+                "throttle"],
        "ddbd": ["kms-url", "kms-timeout", "key-cache", "key-cache-ttl", "key-check-interval"]}
 DEFAULT = {"kmsd": "127.0.0.1:4599", "ddbd": "127.0.0.1:8000"}
 

@@ -486,7 +486,8 @@ def test_fifty_thousand_grants_a_key(make_house):
     kms = house.kms()
     last = grant(kms, key, Name="last")["GrantId"]
     assert refused(grant, kms, key) == (
-        "LimitExceededException", f"{arn_of(key)} has 50000 grants already, which is the limit.")
+        "LimitExceededException",
+        "Grants per key quota for this account in this region is 50000, current usage is 50000.")
     assert grant(kms, key, Name="last")["GrantId"] == last, "no new one"
     kms.revoke_grant(KeyId=key, GrantId=last)
     assert grant(kms, key)["GrantId"] != last
