@@ -69,16 +69,17 @@ static bool read_pcrs_of(struct span *source, struct attestation *a, enum attest
 {
     struct cbor_value map, index;
     struct span pcr;
-    if (!cbor_next_is(source, CBOR_MAP, &map) || map.number < 1 || map.number > ATTESTATION_PCRS)
+    size_t n = 0;
+    if (!cbor_next_is(source, CBOR_MAP, &map))
         return false;
-    for (size_t i = 0; i < map.number; i++) {
+    for (; cbor_more(source, &map); n++) {
         if (!cbor_next_is(source, CBOR_UINT, &index) || index.number >= ATTESTATION_PCRS || a->pcrs[index.number][0] ||
             !read_bytes(source, 32, ATTESTATION_PCR_MAX, &pcr) || (pcr.n != 32 && pcr.n != 48 && pcr.n != 64))
             return false;
         hex_encode(pcr.p, pcr.n, a->pcrs[index.number]);
     }
     a->platform = platform;
-    return true;
+    return n > 0;
 }
 
 static bool read_pcrs(struct span *source, struct attestation *a)
@@ -99,12 +100,13 @@ static bool read_certificate(struct span *source, struct attestation *a)
 static bool read_cabundle(struct span *source, struct attestation *a)
 {
     struct cbor_value list;
-    if (!cbor_next_is(source, CBOR_ARRAY, &list) || list.number < 1 || list.number > ATTESTATION_CERTIFICATES_MAX)
+    if (!cbor_next_is(source, CBOR_ARRAY, &list))
         return false;
-    while (a->cabundle_n < list.number)
-        if (!read_bytes(source, 1, CERTIFICATE_MAX, &a->cabundle[a->cabundle_n++]))
+    while (cbor_more(source, &list))
+        if (a->cabundle_n == ATTESTATION_CERTIFICATES_MAX ||
+            !read_bytes(source, 1, CERTIFICATE_MAX, &a->cabundle[a->cabundle_n++]))
             return false;
-    return true;
+    return a->cabundle_n > 0;
 }
 
 static bool read_public_key(struct span *source, struct attestation *a)
@@ -178,7 +180,7 @@ static bool parse_map(struct span source, struct attestation *a, char *why, size
     unsigned seen = 0;
     if (!cbor_next_is(&source, CBOR_MAP, &map))
         return refuse(why, why_size, "the payload", "must be a map");
-    for (size_t i = 0; i < map.number; i++) {
+    while (cbor_more(&source, &map)) {
         if (!cbor_next_is(&source, CBOR_TEXT, &name))
             return refuse(why, why_size, "the names of members", "must be texts");
         size_t m = find_member(name.bytes);
@@ -216,7 +218,7 @@ bool attestation_parse(struct span document, struct attestation *out, char *why,
         return refuse(why, why_size, "the document", "must be a COSE_Sign1, a list of four");
     if (!read_bytes(&document, 0, SIZE_MAX, &out->protected) || !is_es384(out->protected))
         return refuse(why, why_size, "the protected header", "must name ES384 and nothing else");
-    if (!cbor_next_is(&document, CBOR_MAP, &v) || v.number != 0)
+    if (!cbor_next_is(&document, CBOR_MAP, &v) || cbor_more(&document, &v))
         return refuse(why, why_size, "the unprotected header", "must be an empty map");
     if (!read_bytes(&document, 1, PAYLOAD_MAX, &out->payload))
         return refuse(why, why_size, "the payload", "must be a byte string of 1 to 16384 bytes");

@@ -77,6 +77,23 @@ static void map_item(void *context, size_t n)
     take(context, CBOR_MAP, n);
 }
 
+static void open_item(void *context, enum cbor_kind kind)
+{
+    struct cbor_value *v = context;
+    v->kind = kind;
+    v->open = true;
+}
+
+static void open_array_item(void *context)
+{
+    open_item(context, CBOR_ARRAY);
+}
+
+static void open_map_item(void *context)
+{
+    open_item(context, CBOR_MAP);
+}
+
 static void null_item(void *context)
 {
     take(context, CBOR_NULL, 0);
@@ -98,6 +115,8 @@ bool cbor_next(struct span *source, struct cbor_value *out)
     c.string = text_item;
     c.array_start = array_item;
     c.map_start = map_item;
+    c.indef_array_start = open_array_item;
+    c.indef_map_start = open_map_item;
     c.null = null_item;
     *out = (struct cbor_value){.kind = CBOR_OTHER};
     struct cbor_decoder_result r = cbor_stream_decode((cbor_data)source->p, source->n, &c, out);
@@ -110,4 +129,17 @@ bool cbor_next(struct span *source, struct cbor_value *out)
 bool cbor_next_is(struct span *source, enum cbor_kind kind, struct cbor_value *out)
 {
     return cbor_next(source, out) && out->kind == kind;
+}
+
+bool cbor_more(struct span *source, struct cbor_value *list)
+{
+    if (!list->open) {
+        bool more = list->number > 0;
+        list->number -= more;
+        return more;
+    }
+    if (source->n == 0 || (unsigned char)source->p[0] != 0xff)
+        return true;
+    *source = (struct span){source->p + 1, source->n - 1};
+    return false;
 }

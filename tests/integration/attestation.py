@@ -67,6 +67,11 @@ def certified(text, issuer, now, days=1, ca=True, curve=None, usages=None):
     return Authority(key, builder.sign(issuer.key if issuer else key, hashes.SHA384()))
 
 
+def open_map(members):
+    """A map of indefinite length, as AWS writes its documents (and wrote them of definite length before)."""
+    return b"\xbf" + b"".join(cbor2.dumps(name) + cbor2.dumps(value) for name, value in members.items()) + b"\xff"
+
+
 class Nitro:
     """AWS's side: who signs the documents of an instance, at a time (RFC 3339, UTC)."""
 
@@ -93,7 +98,7 @@ class Nitro:
 
     def sign(self, payload, signer=None, protected=ES384, unprotected=None, tag=False):
         """The COSE_Sign1 around a payload (a document's members, or bytes)."""
-        payload = payload if isinstance(payload, bytes) else cbor2.dumps(payload)
+        payload = payload if isinstance(payload, bytes) else open_map(payload)
         signed = cbor2.dumps(["Signature1", protected, b"", payload])
         key = (signer or self.signer).key
         r, s = decode_dss_signature(key.sign(signed, ec.ECDSA(hashes.SHA384())))
@@ -133,7 +138,7 @@ def main(folder):
     (folder / "root.pem").write_bytes(nitro.root.pem)
     (folder / "other-root.pem").write_bytes(other.root.pem)
     (folder / "enclave.cbor").write_bytes(nitro.document(recipient, user_data=b"user", nonce=b"nonce"))
-    (folder / "nitrotpm.cbor").write_bytes(nitro.sign(nitro.members(recipient, tpm=True), tag=True))
+    (folder / "nitrotpm.cbor").write_bytes(nitro.sign(cbor2.dumps(nitro.members(recipient, tpm=True)), tag=True))
 
 
 if __name__ == "__main__":

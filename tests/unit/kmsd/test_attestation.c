@@ -206,7 +206,7 @@ static void test_members(void **state)
         {"module_id", "60", "module_id must"},
         {"module_id", "4161", "module_id must"},
         {"module_id", "f6", "module_id must"},
-        {"module_id", "7f6161ff", "module_id must"}, // of indefinite length
+        {"module_id", "7f6161ff", "module_id must"}, // nobody cuts strings
         {"digest", NULL, "digest is missing"},
         {"digest", "66534841353132", "digest must"},
         {"digest", "46534841333834", "digest must"},
@@ -218,7 +218,9 @@ static void test_members(void **state)
         {"pcrs", NULL, "either pcrs or nitrotpm_pcrs must be there"},
         {"pcrs", "a0", "pcrs must"},
         {"pcrs", "80", "pcrs must"},
-        {"pcrs", "bf005820" Z32 "ff", "pcrs must"},
+        {"pcrs", "bf005820" Z32 "ff", NULL}, // of indefinite length
+        {"pcrs", "bf005820" Z32, "pcrs must"},
+        {"pcrs", "bfff", "pcrs must"},
         {"pcrs", "a1205820" Z32, "pcrs must"},
         {"pcrs", "a1613041" Z16, "pcrs must"},
         {"pcrs", "a118205820" Z32, "pcrs must"},
@@ -241,7 +243,10 @@ static void test_members(void **state)
         {"cabundle", "80", "cabundle must"},
         {"cabundle", "8140", "cabundle must"},
         {"cabundle", "8101", "cabundle must"},
-        {"cabundle", "9f4101ff", "cabundle must"},
+        {"cabundle", "9f4101ff", NULL},
+        {"cabundle", "9f4101", "cabundle must"},
+        {"cabundle", "9fff", "cabundle must"},
+        {"cabundle", "9f" Z16 "ff", "cabundle must"},
         {"cabundle", "91" Z16, "cabundle must"},
         {"cabundle", "9bffffffffffffffff", "cabundle must"},
         {"public_key", NULL, NULL},
@@ -316,6 +321,11 @@ static void test_cose(void **state)
     expect_hex("8444a1013822a04180"
                "5860" Z48 Z48,
                "the payload must be a map");
+    expect_hex("8444a1013822a042bfff5860" Z48 Z48, "module_id is missing");
+    expect_hex("8444a1013822a041bf5860" Z48 Z48, "the names of members must be texts");
+    expect_hex("8444a1013822a043bfff005860" Z48 Z48, "the payload must end with its map");
+    expect_hex("8444a1013822bfff" SIGNED, "module_id is missing");
+    expect_hex("8444a1013822bf0101ff" SIGNED, "the unprotected header must");
     expect_hex("8444a1013822a043a101015860" Z48 Z48, "the names of members must be texts");
     expect_hex("8444a1013822a041a15860" Z48 Z48, "the names of members must be texts");
 }
