@@ -202,6 +202,82 @@ def test_kms_violation(house, operation, path, value, says):
     assert any(says in s for s in told_of), (says, message[:600])
 
 
+def constrained(shape, path=()):
+    """The paths of the members that the model constrains; elements of a list are judged as the list."""
+    kind = shape.type_name
+    if kind == "structure":
+        for member, inner in shape.members.items():
+            yield from constrained(inner, path + (member,))
+    elif kind == "list":
+        if shape.metadata:
+            yield path
+        elements = shape.member.type_name == "structure"
+        yield from (constrained(shape.member, path + (0,)) if elements else constrained(shape.member, path))
+    elif shape.metadata.keys() & {"min", "max", "pattern", "enum"}:
+        yield path
+
+
+def test_kms_violations_are_of_every_constrained_member():
+    tried = {(c.values[0], sentence_path(c.values[1])) for c in cases("kmsd")}
+    assert len(BUILT["kmsd"]) == 54
+    for operation in BUILT["kmsd"]:
+        for path in constrained(MODELS["kmsd"].operation_model(operation).input_shape):
+            assert (operation, sentence_path(path)) in tried, (operation, path)
+
+
+def merge(one, other):
+    """Both bodies in one; of lists, element by element."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {k: merge(one.get(k), other.get(k)) if k in one and k in other else one.get(k, other.get(k))
+                for k in {**one, **other}}
+    if isinstance(one, list) and isinstance(other, list) and one and other:
+        return [merge(one[0], other[0])]
+    return one
+
+
+@pytest.mark.parametrize("operation", BUILT["kmsd"])
+def test_kms_violations_are_told_together(house, operation):
+    """One violation of every top-level member in one request: one message with a sentence of each."""
+    chosen = {}
+    for case in cases("kmsd"):
+        of, path, value, says = case.values
+        # Not what is judged alone, before everything else.
+        if of == operation and value is not None and len(path) == 1 and path[0] not in chosen:
+            chosen[path[0]] = (path, value, says)
+    assert chosen, "every operation with members constrains one"
+    body = {}
+    for path, value, _ in chosen.values():
+        body = merge(body, put(path, value))
+    got, message = told(house, operation, body)
+    assert got == "ValidationException", message
+    found = sentences(message)
+    for path, _, says in chosen.values():
+        assert any(says in s for s in found.get(sentence_path(path), [])), (path, message[:2000])
+    n = int(re.match(r"(\d+) validation errors? detected: ", message).group(1))
+    assert n == sum(len(s) for s in found.values()) and ("errors" in message.split(" detected")[0]) == (n > 1)
+
+
+def wrong_types(shape, path=(), depth=0):
+    """(path, a value of another JSON type than the member's)."""
+    kind = shape.type_name
+    if path:
+        wrong = {"string": [1, [], {}, True], "blob": [1, [], {}], "integer": ["x", [], {}], "long": ["x", [], {}],
+                 "boolean": [[], {}], "list": ["x", 1, {}], "map": ["x", 1, []], "structure": ["x", 1, []],
+                 "timestamp": [[], {}]}.get(kind, [])
+        for value in wrong:
+            yield path, value
+    if kind == "structure" and depth < 3:
+        for member, inner in shape.members.items():
+            yield from wrong_types(inner, path + (member,), depth + 1)
+
+
+@pytest.mark.parametrize("operation", BUILT["kmsd"])
+def test_kms_members_of_another_type(house, operation):
+    for path, value in wrong_types(MODELS["kmsd"].operation_model(operation).input_shape):
+        got, message = told(house, operation, put(path, value))
+        assert got == "SerializationException", (path, value, got, message)
+
+
 @pytest.mark.parametrize("operation", BUILT["kmsd"])
 def test_kms_enums_are_whole(house, operation):
     """No value that the model has is told to be none."""
