@@ -102,7 +102,8 @@ const struct fault *permit_unknown(struct call *call, const char *resource)
     return permit_deny(call, &d, action_of(call), resource);
 }
 
-const struct fault *permit_ask(struct call *call, const struct authz_question *q, bool by_ciphertext)
+// named: the resource for the sentence.
+static const struct fault *ask(struct call *call, const struct authz_question *q, const char *named)
 {
     struct decision d;
     authz_decide(q, &d);
@@ -116,9 +117,14 @@ const struct fault *permit_ask(struct call *call, const struct authz_question *q
     bool foreign = q->key && strcmp(q->key->account, call->account) != 0;
     if (foreign && (d.reason == DECISION_NO_RESOURCE_POLICY || d.reason == DECISION_DENY_RESOURCE_POLICY))
         told.reason = DECISION_UNKNOWN_RESOURCE;
-    const struct fault *fault = permit_deny(call, &told, q->action, by_ciphertext ? NULL : q->resource);
+    const struct fault *fault = permit_deny(call, &told, q->action, named);
     call->decision = d;
     return fault;
+}
+
+const struct fault *permit_ask(struct call *call, const struct authz_question *q, bool by_ciphertext)
+{
+    return ask(call, q, by_ciphertext ? NULL : q->resource);
 }
 
 const struct fault *permit_state(struct call *call, const struct key *key)
@@ -158,7 +164,7 @@ const struct fault *permit_new_key(struct call *call, bool tagged)
     if (!fault)
         fault = permit_ask(call, &q, false);
     q.action = "kms:TagResource";
-    return fault || !tagged ? fault : permit_ask(call, &q, false);
+    return fault || !tagged ? fault : ask(call, &q, ""); // there is no key yet that AWS could name
 }
 
 const struct fault *permit_dry_run(struct call *call)

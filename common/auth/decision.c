@@ -30,14 +30,21 @@ const char *decision_word(const struct decision *d)
     return reasons[d->reason].word;
 }
 
+static void append_resource(const struct decision *d, const char *resource, struct buf *out)
+{
+    if (!resource)
+        buf_append_str(out, "on the resource associated with this ciphertext ");
+    else if (d->reason == DECISION_UNKNOWN_RESOURCE)
+        buf_append_str(out, "on this resource ");
+    else if (*resource)
+        buf_appendf(out, "on resource: %s ", resource);
+}
+
 bool decision_sentence(const struct decision *d, const struct principal *caller, const char *action,
                        const char *resource, struct buf *out)
 {
-    buf_appendf(out, "User: %s is not authorized to perform: %s on ", caller->arn, action);
-    if (resource)
-        buf_appendf(out, "resource: %s ", resource);
-    else
-        buf_append_str(out, "the resource associated with this ciphertext ");
+    buf_appendf(out, "User: %s is not authorized to perform: %s ", caller->arn, action);
+    append_resource(d, resource, out);
     switch (d->reason) {
     case DECISION_DENY_RESOURCE_POLICY:
         return buf_append_str(out, "with an explicit deny in a resource-based policy");

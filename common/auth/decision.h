@@ -36,7 +36,7 @@ struct decision {
 bool decision_allows(const struct decision *d);
 // One word for logs and consoles: "resource-policy", "grant", "no-identity-policy", …
 const char *decision_word(const struct decision *d);
-// AWS's sentence for a refusal. resource: an ARN; NULL: "the resource associated with this ciphertext" (Decrypt without
-// a KeyId). action: "kms:Decrypt".
+// AWS's sentence for a refusal. resource: an ARN, which is not told when the resource is unknown; NULL: "the resource
+// associated with this ciphertext" (Decrypt without a KeyId); "": none. action: "kms:Decrypt".
 bool decision_sentence(const struct decision *d, const struct principal *caller, const char *action,
                        const char *resource, struct buf *out);

@@ -558,7 +558,7 @@ def test_another_accounts_keys_are_not_told_by_their_grants(house, kms, key):
     none = arn_of("00000000-1111-2222-3333-444444444444")
     for arn in (arn_of(key), none):
         assert refused(as_(house, "dave").retire_grant, KeyId=arn, GrantId="0" * 64) == (
-            "AccessDeniedException", f"User: {ARNS['dave']} is not authorized to perform: kms:RetireGrant on resource: {arn} "
+            "AccessDeniedException", f"User: {ARNS['dave']} is not authorized to perform: kms:RetireGrant on this resource "
             "because the resource does not exist in this Region, no resource-based policies allow access, or a "
             "resource-based policy explicitly denies access")
 

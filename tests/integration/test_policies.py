@@ -46,7 +46,8 @@ def identity(*statements):
 
 
 def denied(who, action, resource, why):
-    return ("AccessDeniedException", f"User: {ARNS[who]} is not authorized to perform: {action} on resource: {resource} "
+    where = "on this resource " if why == "unknown" else f"on resource: {resource} " if resource else ""
+    return ("AccessDeniedException", f"User: {ARNS[who]} is not authorized to perform: {action} {where}"
             + {"identity": f"because no identity-based policy allows the {action} action",
                "resource": f"because no resource-based policy allows the {action} action",
                "unknown": "because the resource does not exist in this Region, no resource-based policies allow access, or "
@@ -280,7 +281,7 @@ def test_rights_on_aliases_and_on_tags_at_birth(make_house):
     bob.delete_alias(AliasName="alias/b")
     bob.create_key()
     assert refused(bob.create_key, Tags=[{"TagKey": "a", "TagValue": ""}]) == denied(
-        "bob", "kms:TagResource", "*", "identity")
+        "bob", "kms:TagResource", None, "identity")
 
 
 # ---- conditions ----

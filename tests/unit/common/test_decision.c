@@ -11,7 +11,7 @@
 #include "common/auth/decision.h"
 #include "common/auth/principal.h"
 
-#define USER "User: arn:aws:iam::111122223333:user/alice is not authorized to perform: kms:Decrypt on "
+#define USER "User: arn:aws:iam::111122223333:user/alice is not authorized to perform: kms:Decrypt "
 #define KEY "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 #define UNKNOWN                                                                                                        \
     "because the resource does not exist in this Region, no resource-based policies allow access, or a "               \
@@ -24,17 +24,19 @@ static void test_sentences(void **state)
         enum decision_reason reason;
         const char *resource, *sentence;
     } rows[] = {
-        {DECISION_DENY_RESOURCE_POLICY, KEY, USER "resource: " KEY " with an explicit deny in a resource-based policy"},
+        {DECISION_DENY_RESOURCE_POLICY, KEY,
+         USER "on resource: " KEY " with an explicit deny in a resource-based policy"},
         {DECISION_DENY_IDENTITY_POLICY, KEY,
-         USER "resource: " KEY " with an explicit deny in an identity-based policy"},
+         USER "on resource: " KEY " with an explicit deny in an identity-based policy"},
         {DECISION_NO_RESOURCE_POLICY, KEY,
-         USER "resource: " KEY " because no resource-based policy allows the kms:Decrypt action"},
+         USER "on resource: " KEY " because no resource-based policy allows the kms:Decrypt action"},
         {DECISION_NO_IDENTITY_POLICY, KEY,
-         USER "resource: " KEY " because no identity-based policy allows the kms:Decrypt action"},
+         USER "on resource: " KEY " because no identity-based policy allows the kms:Decrypt action"},
         {DECISION_NO_IDENTITY_POLICY, "*",
-         USER "resource: * because no identity-based policy allows the kms:Decrypt action"},
-        {DECISION_UNKNOWN_RESOURCE, KEY, USER "resource: " KEY " " UNKNOWN},
-        {DECISION_UNKNOWN_RESOURCE, NULL, USER "the resource associated with this ciphertext " UNKNOWN},
+         USER "on resource: * because no identity-based policy allows the kms:Decrypt action"},
+        {DECISION_NO_IDENTITY_POLICY, "", USER "because no identity-based policy allows the kms:Decrypt action"},
+        {DECISION_UNKNOWN_RESOURCE, KEY, USER "on this resource " UNKNOWN},
+        {DECISION_UNKNOWN_RESOURCE, NULL, USER "on the resource associated with this ciphertext " UNKNOWN},
     };
     struct principal alice = {.type = PRINCIPAL_USER, .arn = "arn:aws:iam::111122223333:user/alice"};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
