@@ -1,7 +1,10 @@
 // An application's own test as its author would write it: the AWS SDK for JavaScript, pointed at the daemons by nothing but
 // environment variables. Prints one JSON object; test_javascript.py starts it and looks at that.
-import { CreateKeyCommand, DecryptCommand, DisableKeyCommand, EncryptCommand, GenerateDataKeyCommand, KMSClient,
-         NotFoundException, DescribeKeyCommand, paginateListKeys } from "@aws-sdk/client-kms";
+import { createPublicKey, verify } from "node:crypto";
+
+import { CreateKeyCommand, DecryptCommand, DisableKeyCommand, EncryptCommand, GenerateDataKeyCommand, GenerateMacCommand,
+         GetPublicKeyCommand, KMSClient, NotFoundException, DescribeKeyCommand, SignCommand, VerifyCommand, VerifyMacCommand,
+         paginateListKeys } from "@aws-sdk/client-kms";
 import { CreateTableCommand, DeleteItemCommand, DeleteTableCommand, DescribeTableCommand, DynamoDBClient, GetItemCommand,
          PutItemCommand, ResourceNotFoundException, UpdateTableCommand, paginateListTables, waitUntilTableExists,
          waitUntilTableNotExists } from "@aws-sdk/client-dynamodb";
@@ -35,6 +38,20 @@ out.noSuchKey = await error(kms.send(new DescribeKeyCommand({ KeyId: "11112222-3
 out.keys = [];
 for await (const page of paginateListKeys({ client: kms, pageSize: 1 }, {}))
     out.keys.push(...page.Keys.map(k => k.KeyId));
+
+async function made(KeySpec, KeyUsage) {
+    return (await kms.send(new CreateKeyCommand({ KeySpec, KeyUsage }))).KeyMetadata.KeyId;
+}
+const signing = { KeyId: await made("ECC_NIST_P256", "SIGN_VERIFY"), Message: secret, SigningAlgorithm: "ECDSA_SHA_256" };
+const { Signature } = await kms.send(new SignCommand(signing));
+const { PublicKey } = await kms.send(new GetPublicKeyCommand({ KeyId: signing.KeyId }));
+out.signed = (await kms.send(new VerifyCommand({ ...signing, Signature }))).SignatureValid;
+out.signedElsewhere = verify("sha256", secret, createPublicKey({ key: Buffer.from(PublicKey), format: "der", type: "spki" }),
+                             Signature);
+const macs = { KeyId: await made("HMAC_256", "GENERATE_VERIFY_MAC"), Message: secret, MacAlgorithm: "HMAC_SHA_256" };
+const { Mac } = await kms.send(new GenerateMacCommand(macs));
+out.mac = (await kms.send(new VerifyMacCommand({ ...macs, Mac }))).MacValid;
+out.wrongMac = await error(kms.send(new VerifyMacCommand({ ...macs, Message: Buffer.from("else"), Mac })));
 
 // DynamoDB
 const TableName = "from-javascript";

@@ -34,7 +34,12 @@ def test_keys(said):
     assert len(said["keys"]) == 2 and said["key"]["KeyId"] in said["keys"]
 
 
+def test_signatures_and_macs(said):
+    assert said["signed"] is said["signedElsewhere"] is said["mac"] is True
+
+
 def test_errors_are_the_sdks_own(said):
+    assert said["wrongMac"]["name"] == "KMSInvalidMacException"
     assert said["wrongContext"]["name"] == "InvalidCiphertextException"
     assert said["noSuchKey"]["typed"] and said["noSuchKey"]["name"] == "NotFoundException"
     assert len(said["noSuchKey"]["requestId"]) == UUID_LENGTH

@@ -282,3 +282,34 @@ def test_aws_cli(house, tmp_path):
     failed = aws(house, "describe-key", "--key-id", "fake-key-id")
     assert failed.returncode != 0
     assert "(NotFoundException) when calling the DescribeKey operation: Invalid keyId 'fake-key-id'" in failed.stderr
+
+
+def test_aws_cli_with_keys_of_every_kind(house, tmp_path):
+    """As the guides' own examples have it: files in, files out."""
+    def said(*args):
+        done = aws(house, *args)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout else None
+
+    def create(*args):
+        return said("create-key", *args)["KeyMetadata"]["KeyId"]
+    message = tmp_path / "message"
+    message.write_bytes(b"what is signed")
+    signer = create("--key-spec", "ECC_NIST_P256", "--key-usage", "SIGN_VERIFY")
+    how = ("--key-id", signer, "--message", f"fileb://{message}", "--signing-algorithm", "ECDSA_SHA_256")
+    (tmp_path / "signature").write_bytes(base64.b64decode(said("sign", *how)["Signature"]))
+    assert said("verify", *how, "--signature", f"fileb://{tmp_path}/signature")["SignatureValid"] is True
+    (tmp_path / "public.der").write_bytes(base64.b64decode(said("get-public-key", "--key-id", signer)["PublicKey"]))
+    checked = subprocess.run(["openssl", "dgst", "-sha256", "-verify", tmp_path / "public.der", "-keyform", "DER", "-signature",
+                              tmp_path / "signature", message], capture_output=True, text=True)
+    assert "Verified OK" in checked.stdout, checked.stderr
+    maker = create("--key-spec", "HMAC_256", "--key-usage", "GENERATE_VERIFY_MAC")
+    how = ("--key-id", maker, "--message", f"fileb://{message}", "--mac-algorithm", "HMAC_SHA_256")
+    (tmp_path / "mac").write_bytes(base64.b64decode(said("generate-mac", *how)["Mac"]))
+    assert said("verify-mac", *how, "--mac", f"fileb://{tmp_path}/mac")["MacValid"] is True
+    key = create("--multi-region")
+    said("enable-key-rotation", "--key-id", key, "--rotation-period-in-days", "180")
+    assert said("get-key-rotation-status", "--key-id", key)["RotationPeriodInDays"] == 180
+    assert said("replicate-key", "--key-id", key, "--replica-region", "eu-west-1")["ReplicaKeyMetadata"]["KeyId"] == key
+    assert said("describe-key", "--key-id", key, "--region", "eu-west-1")["KeyMetadata"]["MultiRegion"] is True
+    assert said("describe-custom-key-stores")["CustomKeyStores"] == []
