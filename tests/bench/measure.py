@@ -30,6 +30,7 @@ from starts import show_starts  # noqa: E402
 SERVER_CPU, CLIENT_CPU = "0", "1"
 VARIANTS = 200  # different requests that wrk takes in turn
 FULL_KEYS, FULL_GRANTS = 100000, 50000  # the grants are one key's
+FEW, MANY = "GenerateDataKey 10^3 keys", "GenerateDataKey 10^6 keys"
 KEY, SECRET = "AKIABENCHBENCHBENCH1", "bench-secret-of-this-file-only"
 ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["kms:*", "dynamodb:*"], "Resource": "*"}]}
 PRINCIPALS = {"accounts": {ACCOUNT: {"users": {"bench": {
@@ -183,11 +184,11 @@ def start_house(stack, folder, *kmsd):
     return house
 
 
-def start_full_house(stack, folder):
+def start_full_house(stack, folder, keys=FULL_KEYS, grants=FULL_GRANTS):
     """The house, the ARN of the key with the grants, and how many seconds kmsd took to listen."""
     house = make_house(stack, folder, "--trail-sync=interval")
-    arn = subprocess.run([ROOT / "build/tests/bench/fill_keyring", folder / "kmsd/state", str(FULL_KEYS),
-                          str(FULL_GRANTS), ACCOUNT, REGION], check=True, capture_output=True, text=True).stdout.strip()
+    arn = subprocess.run([ROOT / "build/tests/bench/fill_keyring", folder / "kmsd/state", str(keys), str(grants), ACCOUNT,
+                          REGION], check=True, capture_output=True, text=True).stdout.strip()
     begin = time.monotonic()
     house.start(ddbd=False)
     seconds = time.monotonic() - begin
@@ -195,7 +196,17 @@ def start_full_house(stack, folder):
     return house, arn, seconds
 
 
-def prepare(stack, folder):
+def many_keys_cases(stack, folder):
+    """(name, url, requests) of keyrings of both sizes; each request is for another key."""
+    cases = []
+    for name, keys in ((FEW, 1000), (MANY, 1000000)):
+        house = start_full_house(stack, folder / f"{keys}-keys", keys, 0)[0]
+        ids = [key["KeyId"] for key in house.kms(KEY, SECRET).list_keys(Limit=1000)["Keys"]][::1000 // VARIANTS]
+        cases.append((name, house.kmsd.url, [data_keys(house.kmsd.url, key)[i] for i, key in enumerate(ids)]))
+    return cases
+
+
+def prepare(stack, folder, only):
     """[(name, url, script, requests)], daemons, seconds that the start with a full keyring took"""
     baseline = Baseline()
     stack.callback(baseline.process.kill)
@@ -209,6 +220,8 @@ def prepare(stack, folder):
     cases += [(name, interval.kmsd.url, requests) for name, requests in other_cases(interval).items()]
     cases += [(name, full.kmsd.url, requests) for name, requests in full_cases(full, arn).items()]
     cases += [(name, interval.ddbd.url, requests) for name, requests in table_cases(interval).items()]
+    if only in FEW or only in MANY:
+        cases += many_keys_cases(stack, folder)
     cases = [(name, url, folder / f"case{i}.lua", requests) for i, (name, url, requests) in enumerate(cases)]
     return cases, {"kmsd": interval.kmsd, "ddbd": interval.ddbd, "kmsd, full": full.kmsd}, seconds
 
@@ -231,6 +244,13 @@ def show(results, names, connections):
     for c in connections:
         for name in full:
             show_ratio(f"{name} {c}", results[name, c], results[name.removesuffix("full") + "interval", c])
+
+
+def show_many_keys(results, connections):
+    print("cost of a GenerateDataKey among 10^6 keys, in those among 10^3")
+    for c in connections:
+        costs = [few / many for few, many in zip(results[FEW, c], results[MANY, c])]
+        print(f"  {c} connections: min {min(costs):.2f}, median {statistics.median(costs):.2f}, max {max(costs):.2f}")
 
 
 def cpu_seconds(process):
@@ -269,7 +289,7 @@ def main():
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         show_starts(pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        cases, daemons, full_start = prepare(stack, folder)
+        cases, daemons, full_start = prepare(stack, folder, options.only)
         cases = [c for c in cases if c[0] == "evhttp" or options.only in c[0]]
         idle = {name: daemon.memory_kib() for name, daemon in daemons.items()}
         results = {(case[0], c): [] for case in cases for c in connections}
@@ -280,7 +300,10 @@ def main():
                 for name, url, script, _ in cases:
                     results[name, c].append(wrk(url, script, c, options.seconds))
             print(f"round {round_number + 1} of {options.rounds} done", file=sys.stderr)
-        show(results, [case[0] for case in cases], connections)
+        names = [case[0] for case in cases]
+        show(results, names, connections)
+        if {FEW, MANY} <= set(names):
+            show_many_keys(results, connections)
         show_signature(cases, daemons["kmsd"], options.rounds, max(connections), options.seconds)
         print(f"start with the full keyring: {full_start * 1000:.0f} ms")
         for name, daemon in daemons.items():
