@@ -1,0 +1,5 @@
+"""The programs are tried against the same daemons as everything else."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
