@@ -1,6 +1,8 @@
 // Tags in requests. Where they are kept: key.c.
 #include "kmsd/tags.h"
 
+#include <string.h>
+
 #include "kmsd/faults.h"
 #include "kmsd/limits.h"
 
@@ -27,6 +29,18 @@ static bool doubled(const struct tag_param *tags, size_t i)
     return false;
 }
 
+// Letters, digits, spaces and some signs (API reference, Tag). Beyond ASCII all count as letters.
+static bool has_only_valid_characters(struct span text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c & 0x80);
+        if (!letter && (c == '\0' || !strchr(" _.:/=+-@", c)))
+            return false;
+    }
+    return true;
+}
+
 const struct fault *tags_check(struct call *call, const struct key *key, const struct obj_list *tags)
 {
     const struct tag_param *v = tags->v;
@@ -34,6 +48,8 @@ const struct fault *tags_check(struct call *call, const struct key *key, const s
     for (size_t i = 0; i < tags->n; i++) {
         if (span_starts(v[i].key, "aws:"))
             return call_fault(call, &fault_tag, "Tags beginning with aws: are reserved");
+        if (!has_only_valid_characters(v[i].key) || !has_only_valid_characters(v[i].value))
+            return call_fault(call, &fault_tag, "Invalid tag");
         // More than this many are refused below without looking at each pair.
         if (tags->n <= KMS_TAGS_MAX && doubled(v, i))
             return call_fault(call, &fault_tag, "Duplicate tag keys");

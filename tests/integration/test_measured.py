@@ -75,4 +75,4 @@ def test_answer(house, shop, row, operation, common):
     if row["says"] == "ok":
         assert answer[0] == "ok", answer
     else:
-        assert answer == tuple(filled(row["says"], names))
+        assert answer[:len(row["says"])] == tuple(filled(row["says"], names))
