@@ -31,7 +31,7 @@ const struct fault *alias_check_name(struct span name, char *text, size_t text_s
     for (size_t i = 0; i < name.n; i++) {
         if (name.p[i] == ':') {
             snprintf(text, text_size, "%.*s contains invalid characters for an alias", (int)name.n, name.p);
-            return &fault_invalid_alias_name;
+            return &fault_validation; // recorded, though the model has InvalidAliasNameException
         }
     }
     return NULL;

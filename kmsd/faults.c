@@ -32,7 +32,6 @@ ROW(fault_throttling, "ThrottlingException",
 ROW(fault_limit_exceeded, "LimitExceededException", NULL);
 ROW(fault_conflict, "ConflictException", NULL);
 ROW(fault_already_exists, "AlreadyExistsException", NULL);
-ROW(fault_invalid_alias_name, "InvalidAliasNameException", NULL);
 ROW(fault_not_authorized, "NotAuthorizedException", NULL);
 ROW(fault_malformed_policy, "MalformedPolicyDocumentException", NULL);
 ROW(fault_tag, "TagException", NULL);

@@ -31,7 +31,6 @@ extern const struct fault fault_throttling;          // ThrottlingException
 extern const struct fault fault_limit_exceeded;      // LimitExceededException
 extern const struct fault fault_conflict;            // ConflictException
 extern const struct fault fault_already_exists;      // AlreadyExistsException
-extern const struct fault fault_invalid_alias_name;  // InvalidAliasNameException
 extern const struct fault fault_not_authorized;      // NotAuthorizedException (alias/aws/… by a customer)
 extern const struct fault fault_malformed_policy;    // MalformedPolicyDocumentException
 extern const struct fault fault_tag;                 // TagException

@@ -28,7 +28,7 @@ static void test_names(void **state)
     assert_ptr_equal(check("alias/", text), &fault_validation);
     assert_ptr_equal(check("alias/aws/dynamodb", text), &fault_not_authorized);
     assert_string_equal(text, "");
-    assert_ptr_equal(check("alias/a:b", text), &fault_invalid_alias_name);
+    assert_ptr_equal(check("alias/a:b", text), &fault_validation);
     assert_string_equal(text, "alias/a:b contains invalid characters for an alias");
 }
 
