@@ -28,8 +28,12 @@ def make(kms, words):
     except kms.exceptions.UnsupportedOperationException as error:
         assert spec.startswith("ML_DSA") and "OpenSSL" in str(error)
         pytest.skip(f"the linked OpenSSL has no {spec}")
-    if "Imported" in rest:
+    if {"Imported", "Emptied"} & set(rest):
         import_into(kms, key["KeyId"], material(spec))
+    if "Emptied" in rest:
+        blob = kms.encrypt(KeyId=key["KeyId"], Plaintext=b"hello")["CiphertextBlob"]
+        key["own"] = base64.b64encode(blob).decode()
+        kms.delete_imported_key_material(KeyId=key["KeyId"])
     if "Disabled" in rest:
         kms.disable_key(KeyId=key["KeyId"])
     if "PendingDeletion" in rest:
@@ -68,7 +72,7 @@ def test_answer(house, shop, row, operation, common):
         if words not in shop["keys"]:
             shop["keys"][words] = make(house.kms(), words)
         key = shop["keys"][words]
-        names |= {"key": key["Arn"], "id": key["KeyId"]}
+        names |= {"key": key["Arn"], "id": key["KeyId"], "own": key.get("own")}
         request = {"KeyId": key["Arn"]} | request
     request = filled({name: value for name, value in request.items() if value is not None}, names)
     answer = told(house, operation, request)
