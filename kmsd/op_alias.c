@@ -148,10 +148,25 @@ const struct fault *create_alias(struct call *call)
     return NULL;
 }
 
+// API reference, UpdateAlias: code that uses an alias may go on as before.
+static const struct fault *check_likeness(struct call *call, const struct key *now, const struct key *next)
+{
+    if (now->usage == next->usage && now->spec->symmetric == next->spec->symmetric)
+        return NULL;
+    return call_fault(
+        call, &fault_validation,
+        "An alias can be moved only to a key of the same type and key usage: %s has KeySpec %s and KeyUsage "
+        "%s, and %s has %s and %s.",
+        now->arn, now->spec->name, key_usage_names[now->usage], next->arn, next->spec->name,
+        key_usage_names[next->usage]);
+}
+
 const struct fault *update_alias(struct call *call)
 {
     struct alias *a = call->subject2;
-    const struct fault *fault = a->key == call->subject ? NULL : quota_alias(call, call->subject);
+    const struct fault *fault = check_likeness(call, a->key, call->subject);
+    if (!fault && a->key != call->subject)
+        fault = quota_alias(call, call->subject);
     if (fault)
         return fault;
     keyring_move_alias(kmsd_of(call)->keyring, a, call->subject, call->time_ns);

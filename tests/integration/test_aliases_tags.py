@@ -49,6 +49,22 @@ def test_an_alias_is_followed_when_it_moves(kms, key, name):
     assert code(kms.decrypt, CiphertextBlob=blob, KeyId=name) == "IncorrectKeyException"
 
 
+def test_an_alias_moves_among_keys_of_one_kind(kms, key, name):
+    def made(spec, usage):
+        return kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["KeyId"]
+    rsa, mac = made("RSA_2048", "ENCRYPT_DECRYPT"), made("HMAC_256", "GENERATE_VERIFY_MAC")
+    signing, other = made("RSA_2048", "SIGN_VERIFY"), made("ECC_NIST_P384", "SIGN_VERIFY")
+    kms.create_alias(AliasName=name, TargetKeyId=key)
+    for target in (rsa, mac, signing):
+        assert code(kms.update_alias, AliasName=name, TargetKeyId=target) == "ValidationException"
+    assert kms.describe_key(KeyId=name)["KeyMetadata"]["KeyId"] == key
+    kms.create_alias(AliasName=f"{name}/signing", TargetKeyId=signing)
+    kms.update_alias(AliasName=f"{name}/signing", TargetKeyId=other)
+    assert kms.describe_key(KeyId=f"{name}/signing")["KeyMetadata"]["KeyId"] == other
+    for target in (rsa, mac, key):
+        assert code(kms.update_alias, AliasName=f"{name}/signing", TargetKeyId=target) == "ValidationException"
+
+
 def test_the_same_name_twice(kms, key, name):
     kms.create_alias(AliasName=name, TargetKeyId=key)
     assert refused(kms.create_alias, AliasName=name, TargetKeyId=key) == (
