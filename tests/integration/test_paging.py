@@ -1,13 +1,23 @@
 """Markers: opaque, only good for the list that gave them, and nothing is lost or told twice while others change it."""
 import base64
+import random
 import threading
+import uuid
 
 import pytest
 
 from asking import code, pages, refused, rotate
-from daemons import ACCOUNT
+from daemons import ACCOUNT, until
+from xks_proxy import root_certificate
 
 BOB = f"arn:aws:iam::{ACCOUNT}:user/bob"
+
+
+def make_store(kms):
+    n = uuid.uuid4().int
+    cluster = "cluster-" + "".join("234567abcdefghijklmnopqrstuvwxyz"[n >> 5 * i & 31] for i in range(11))
+    return kms.create_custom_key_store(CustomKeyStoreName=str(uuid.uuid4()), CloudHsmClusterId=cluster, KeyStorePassword="kmsuser's own",
+                                       TrustAnchorCertificate=root_certificate()[0].decode())["CustomKeyStoreId"]
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +30,7 @@ def lists(house):
         kms.create_grant(KeyId=keys[0], GranteePrincipal=BOB, RetiringPrincipal=BOB, Operations=["Decrypt"])
         kms.tag_resource(KeyId=keys[0], Tags=[{"TagKey": f"k{i}", "TagValue": ""}])
         rotate(kms, keys[0])
+        make_store(kms)
     return {"ListKeys": (kms.list_keys, "Keys", {}), "ListAliases": (kms.list_aliases, "Aliases", {}),
             "ListAliases of a key": (kms.list_aliases, "Aliases", {"KeyId": keys[0]}),
             "ListGrants": (kms.list_grants, "Grants", {"KeyId": keys[0]}),
@@ -27,11 +38,12 @@ def lists(house):
             "ListResourceTags": (kms.list_resource_tags, "Tags", {"KeyId": keys[0]}),
             "ListKeyRotations": (kms.list_key_rotations, "Rotations", {"KeyId": keys[0]}),
             "ListKeyRotations of all": (kms.list_key_rotations, "Rotations",
-                                        {"KeyId": keys[0], "IncludeKeyMaterial": "ALL_KEY_MATERIAL"})}
+                                        {"KeyId": keys[0], "IncludeKeyMaterial": "ALL_KEY_MATERIAL"}),
+            "DescribeCustomKeyStores": (kms.describe_custom_key_stores, "CustomKeyStores", {})}
 
 
 NAMES = ["ListKeys", "ListAliases", "ListAliases of a key", "ListGrants", "ListRetirableGrants", "ListResourceTags",
-         "ListKeyRotations", "ListKeyRotations of all"]
+         "ListKeyRotations", "ListKeyRotations of all", "DescribeCustomKeyStores"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,6 +109,101 @@ def test_markers_survive_a_restart(make_house):
     marker = house.kms().list_keys(Limit=1)["NextMarker"]
     house.kmsd.restart()
     assert [k["KeyId"] for k in house.kms().list_keys(Marker=marker)["Keys"]] == keys[1:]
+
+
+# ---- lists that change while they are read ----
+
+class Changing:
+    """A list of an account of its own: what tells its elements apart, and how one comes and goes."""
+
+    def __init__(self, house, name):
+        account = f"{uuid.uuid4().int % 10 ** 12:012}"
+        self.house, self.kms, self.name = house, house.kms(account), name
+        self.bob = f"arn:aws:iam::{account}:user/bob"
+        self.of = {"KeyId": self.kms.create_key()["KeyMetadata"]["KeyId"]}
+        self.grant = {**self.of, "GranteePrincipal": self.bob, "RetiringPrincipal": self.bob, "Operations": ["Decrypt"]}
+        kms = self.kms
+        self.call, self.result, self.id, self.parameters, self.start, self.most = {
+            "ListKeys": (kms.list_keys, "Keys", "KeyId", {}, 6, 99),
+            "ListAliases": (kms.list_aliases, "Aliases", "AliasName", {}, 6, 49),
+            "ListAliases of a key": (kms.list_aliases, "Aliases", "AliasName", self.of, 6, 49),
+            "ListGrants": (kms.list_grants, "Grants", "GrantId", self.of, 8, 99),
+            "ListRetirableGrants": (kms.list_retirable_grants, "Grants", "GrantId", {"RetiringPrincipal": self.bob}, 8, 99),
+            "ListResourceTags": (kms.list_resource_tags, "Tags", "TagKey", self.of, 6, 49),
+            "ListKeyRotations": (kms.list_key_rotations, "Rotations", "KeyMaterialId", self.of, 4, 9),
+            "ListKeyRotations of all": (kms.list_key_rotations, "Rotations", "KeyMaterialId",
+                                        {**self.of, "IncludeKeyMaterial": "ALL_KEY_MATERIAL"}, 4, 9),
+            "DescribeCustomKeyStores": (kms.describe_custom_key_stores, "CustomKeyStores", "CustomKeyStoreId", {}, 5, 9)}[name]
+
+    def add(self):
+        kms, new = self.kms, str(uuid.uuid4())
+        kind = self.name.partition(" ")[0]
+        if kind == "ListKeys":
+            return kms.create_key()["KeyMetadata"]["KeyId"]
+        if kind == "ListAliases":
+            kms.create_alias(AliasName=f"alias/{new}", TargetKeyId=self.of["KeyId"])
+            return f"alias/{new}"
+        if kind in ("ListGrants", "ListRetirableGrants"):
+            return kms.create_grant(**self.grant)["GrantId"]
+        if kind == "ListResourceTags":
+            kms.tag_resource(**self.of, Tags=[{"TagKey": new, "TagValue": ""}])
+            return new
+        return rotate(kms, self.of["KeyId"]) if kind == "ListKeyRotations" else make_store(kms)
+
+    def remove(self, one):
+        """False: such elements stay for ever."""
+        kms, kind = self.kms, self.name.partition(" ")[0]
+        if kind == "ListKeys":
+            kms.schedule_key_deletion(KeyId=one, PendingWindowInDays=7)
+            self.house.clock(advance=7 * 86400)
+            until(lambda: code_of(kms.describe_key, KeyId=one) == "NotFoundException", "the key to be deleted")
+        elif kind == "ListAliases":
+            kms.delete_alias(AliasName=one)
+        elif kind in ("ListGrants", "ListRetirableGrants"):
+            kms.revoke_grant(**self.of, GrantId=one)
+        elif kind == "ListResourceTags":
+            kms.untag_resource(**self.of, TagKeys=[one])
+        elif kind == "DescribeCustomKeyStores":
+            kms.delete_custom_key_store(CustomKeyStoreId=one)
+        return kind != "ListKeyRotations"
+
+
+def code_of(call, **parameters):
+    try:
+        call(**parameters)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        return error.response["Error"]["Code"]
+    return None
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", NAMES)
+def test_pages_between_which_the_list_changes(house, name, seed):
+    """Whatever was there all the time is listed once, what came and went at most once, and what never was not at all."""
+    rng, changing = random.Random(f"{name} {seed}"), Changing(house, name)
+    mine = [changing.add() for _ in range(changing.start)]
+    lasting, ever = set(mine), set(mine)
+
+    def change():
+        if rng.random() < 0.5 and len(mine) > 2:
+            gone = rng.choice(mine)
+            if changing.remove(gone):
+                mine.remove(gone)
+                lasting.discard(gone)
+        elif len(ever) < changing.most:
+            mine.append(changing.add())
+            ever.add(mine[-1])
+    listed, marker = [], {}
+    for _ in range(100):
+        answer = changing.call(Limit=rng.randint(1, 3), **changing.parameters, **marker)
+        listed += [item.get(changing.id) for item in answer[changing.result]]
+        if not answer["Truncated"]:
+            break
+        marker = {"Marker": answer["NextMarker"]}
+        for _ in range(rng.randint(0, 2)):
+            change()
+    listed = [i for i in listed if i in ever]
+    assert len(listed) == len(set(listed)) and lasting <= set(listed), (sorted(lasting - set(listed)), listed)
 
 
 @pytest.mark.concurrency
