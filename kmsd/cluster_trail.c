@@ -60,6 +60,8 @@ void cluster_trail_deleted(struct json_write *w, void *arg)
     const struct key *key = arg;
     json_obj_begin(w);
     store_members(w, key);
-    backing_key(w, "backingKeysDeletionStatus", key, "[{*,\"deletionStatus\":\"SUCCESS\"}]");
+    backing_key(w, "backingKeysDeletionStatus", key,
+                key->key_store->state == STORE_CONNECTED ? "[{*,\"deletionStatus\":\"SUCCESS\"}]"
+                                                         : "[{*,\"deletionStatus\":\"FAILURE\"}]");
     json_obj_end(w);
 }

@@ -9,7 +9,8 @@
 
 static bool run(struct kmsd *kmsd, struct key *key, int64_t now_ns)
 {
-    struct service_event event = {.name = "DeleteKey", .time_ns = now_ns, .arg = key};
+    struct service_event event = {
+        .name = "DeleteKey", .time_ns = now_ns, .write_response = service_event_key_id, .arg = key};
     if (key->origin == ORIGIN_AWS_CLOUDHSM)
         event.write_additional = cluster_trail_deleted;
     if (!service_event_record(kmsd, key, &event))

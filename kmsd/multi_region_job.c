@@ -7,7 +7,11 @@
 
 bool multi_region_record_sync(struct kmsd *kmsd, const struct key *primary, int64_t time_ns)
 {
-    struct service_event event = {.name = "SynchronizeMultiRegionKey", .time_ns = time_ns, .as_call = true};
+    struct service_event event = {.name = "SynchronizeMultiRegionKey",
+                                  .time_ns = time_ns,
+                                  .write_response = service_event_key_id,
+                                  .arg = (void *)(uintptr_t)primary,
+                                  .as_call = true};
     return service_event_record(kmsd, primary, &event);
 }
 

@@ -10,7 +10,7 @@
 
 #define INTERNAL "AWS Internal"
 
-static void write_key_id(struct json_write *w, void *arg)
+void service_event_key_id(struct json_write *w, void *arg)
 {
     const struct key *key = arg;
     json_obj_begin(w);
@@ -36,9 +36,9 @@ bool service_event_record(struct kmsd *kmsd, const struct key *key, const struct
         .event_id = event_id,
         .write_service_details = event->write_details,
         .write_additional = event->write_additional,
-        .write_response = event->as_call ? write_key_id : NULL,
+        .write_response = event->write_response,
         .request_id = event->as_call ? request_id : NULL,
-        .arg = event->as_call ? (void *)(uintptr_t)key : event->arg,
+        .arg = event->arg,
         .resources = &resource,
         .resources_n = 1,
         .has_resources = true,

@@ -306,14 +306,15 @@ def test_what_the_trail_tells(make_house):
     key = make_key(kms, made)
     kms.decrypt(CiphertextBlob=kms.encrypt(KeyId=key["KeyId"], Plaintext=b"x")["CiphertextBlob"])
     kms.schedule_key_deletion(KeyId=key["KeyId"], PendingWindowInDays=7)
+    kms.schedule_key_deletion(KeyId=make_key(kms, made)["KeyId"], PendingWindowInDays=30)
     kms.update_custom_key_store(CustomKeyStoreId=made, NewCustomKeyStoreName="renamed")
     house.kmsd.post("/_kmsd/clock", {"advance": 8 * 86400})
     disconnect(kms, made)
+    house.kmsd.post("/_kmsd/clock", {"advance": 30 * 86400})
     kms.delete_custom_key_store(CustomKeyStoreId=made)
 
     def told(event):
-        (found,) = house.trail(eventName=event)
-        return found
+        return house.trail(eventName=event)[0]
     create = told("CreateCustomKeyStore")
     assert create["requestParameters"] == {"customKeyStoreName": "hsm", "clusterId": CLUSTER}
     assert create["responseElements"] == {"customKeyStoreId": made}
@@ -328,9 +329,11 @@ def test_what_the_trail_tells(make_house):
     assert told("CreateKey")["responseElements"]["keyMetadata"]["cloudHsmClusterId"] == CLUSTER
     assert told("ScheduleKeyDeletion")["additionalEventData"] == {
         "customKeyStoreId": made, "clusterId": CLUSTER, "backingKeys": json.dumps([backing], separators=(",", ":"))}
-    deleted = told("DeleteKey")["additionalEventData"]
+    deleted, of_no_cluster = (e["additionalEventData"] for e in house.trail("DeleteKey"))
     assert json.loads(deleted["backingKeysDeletionStatus"]) == [{**backing, "deletionStatus": "SUCCESS"}]
     assert json.loads(deleted["backingKeys"]) == [backing]
+    (left,) = json.loads(of_no_cluster["backingKeysDeletionStatus"])
+    assert left["deletionStatus"] == "FAILURE", "AWS leaves orphaned key material in a cluster that it cannot reach"
     assert PASSWORD not in json.dumps(house.trail()) and "BEGIN CERTIFICATE" not in json.dumps(house.trail())
 
 

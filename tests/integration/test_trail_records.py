@@ -375,7 +375,7 @@ def test_delete_key(house):
         "eventVersion": "1.11", "userIdentity": {"accountId": ACCOUNT, "invokedBy": "AWS Internal"}, "eventTime": got["eventTime"],
         "eventSource": "kms.amazonaws.com", "eventName": "DeleteKey", "awsRegion": "us-east-1",
         "sourceIPAddress": "AWS Internal", "userAgent": "AWS Internal", "requestParameters": None,
-        "responseElements": None, "eventID": got["eventID"], "readOnly": False,
+        "responseElements": {"keyId": key}, "eventID": got["eventID"], "readOnly": False,
         "resources": [{"accountId": ACCOUNT, "type": "AWS::KMS::Key", "ARN": key}], "eventType": "AwsServiceEvent",
         "managementEvent": True, "recipientAccountId": ACCOUNT, "eventCategory": "Management"}
     assert json.dumps(got) == json.dumps(wanted)
