@@ -202,6 +202,94 @@ static void an_unwritable_trail_loses_nothing(void **state)
     trail_end(t);
 }
 
+// ---- what must be kept before the journal forgets ----
+
+struct keeper {
+    struct trail *t;
+    bool refuse;
+    int asked, delivered_then;
+};
+
+static bool keep(void *arg, char *reason, size_t reason_size)
+{
+    struct keeper *k = arg;
+    json_t *records = delivered(k->t->dir.trail);
+    k->asked++;
+    k->delivered_then = (int)json_array_size(records);
+    json_decref(records);
+    if (k->refuse)
+        snprintf(reason, reason_size, "not now");
+    return !k->refuse;
+}
+
+static void count_entry(void *arg, const struct journal_entry *e)
+{
+    int *n = arg;
+    assert_string_equal(e->account, HOME);
+    assert_true(journal_entry_run(e) == 1);
+    ++*n;
+}
+
+static int waiting(struct trail *t)
+{
+    int n = 0;
+    if (!deliver_waiting(t->deliver, count_entry, &n, why, sizeof why))
+        fail_why("deliver_waiting");
+    return n;
+}
+
+static void nothing_is_forgotten_before_it_is_kept(void **state)
+{
+    struct trail *t = *state;
+    trail_open(t, TRAIL_SYNC_ALWAYS);
+    struct keeper k = {.t = t, .refuse = true};
+    deliver_on_finish(t->deliver, keep, &k);
+    assert_true(journal_run(t->journal) == 1);
+    record(t->writer, HOME, 1);
+    record(t->second, HOME, 2);
+    assert_int_equal(waiting(t), 2);
+    assert_false(deliver_run(t->deliver, NOON, why, sizeof why));
+    assert_string_equal(why, "not now");
+    assert_int_equal(k.asked, 1);
+    assert_int_equal(k.delivered_then, 2); // their files are written
+    assert_int_equal(waiting(t), 2);       // and still they wait
+    record(t->writer, HOME, 3);
+    k.refuse = false;
+    assert_true(deliver_run(t->deliver, NOON, why, sizeof why));
+    assert_int_equal(k.asked, 3); // the delivery under way, and what came since
+    assert_int_equal(waiting(t), 0);
+    assert_true(deliver_run(t->deliver, NOON, why, sizeof why));
+    assert_int_equal(k.asked, 3);
+    json_t *records = delivered(t->dir.trail);
+    for (int id = 1; id <= 3; id++)
+        assert_int_equal(delivered_times(records, id), 1);
+    json_decref(records);
+    trail_end(t);
+}
+
+// A run covers what there is when it begins: what comes in meanwhile, here while it is kept, waits for the next.
+static bool keep_and_record(void *arg, char *reason, size_t reason_size)
+{
+    struct keeper *k = arg;
+    (void)reason, (void)reason_size;
+    record(k->t->writer, HOME, 100 + ++k->asked);
+    return k->asked < 50;
+}
+
+static void a_run_comes_to_an_end(void **state)
+{
+    struct trail *t = *state;
+    trail_open(t, TRAIL_SYNC_NEVER);
+    struct keeper k = {.t = t};
+    deliver_on_finish(t->deliver, keep_and_record, &k);
+    record(t->writer, HOME, 1);
+    assert_true(deliver_run(t->deliver, NOON, why, sizeof why));
+    assert_int_equal(k.asked, 1);
+    assert_int_equal(waiting(t), 1);
+    deliver_on_finish(t->deliver, NULL, NULL);
+    trail_end(t);
+}
+
 static void a_full_disk_only_delays(void **state)
 {
     struct trail *t = *state;
@@ -373,6 +461,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_are_never_reused, setup, teardown),
         cmocka_unit_test_setup_teardown(many_events_make_several_files, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unwritable_trail_loses_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_forgotten_before_it_is_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_run_comes_to_an_end, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_only_delays, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_stops_the_delivery_loudly, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pending_delivery_needs_its_journal, setup, teardown),
