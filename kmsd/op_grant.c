@@ -296,16 +296,15 @@ const struct fault *create_grant(struct call *call)
 {
     struct key *key = call->subject;
     struct grant *g = drafted(call);
-    const struct fault *fault = permit_dry_run(call);
-    if (fault)
-        return fault;
     grant_fingerprint(g, g->fingerprint);
     const struct grant *same = grant_set_same(&key->grants, g);
-    if (same)
-        return reply_grant(call, same);
-    fault = quota_grant(call, key);
+    const struct fault *fault = same ? NULL : quota_grant(call, key);
+    if (!fault)
+        fault = permit_dry_run(call);
     if (fault)
         return fault;
+    if (same)
+        return reply_grant(call, same);
     ((struct draft *)call->state)->grant = NULL;
     keyring_create_grant(kmsd_of(call)->keyring, key, g);
     call->needs_commit = true;

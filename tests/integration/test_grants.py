@@ -488,7 +488,9 @@ def test_fifty_thousand_grants_a_key(make_house):
     assert refused(grant, kms, key) == (
         "LimitExceededException",
         "Grants per key quota for this account in this region is 50000, current usage is 50000.")
+    assert code(grant, kms, key, DryRun=True) == "LimitExceededException"
     assert grant(kms, key, Name="last")["GrantId"] == last, "no new one"
+    assert code(grant, kms, key, Name="last", DryRun=True) == "DryRunOperationException"
     kms.revoke_grant(KeyId=key, GrantId=last)
     assert grant(kms, key)["GrantId"] != last
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from asking import code, pages, refused, service_client
+from asking import code, method, pages, refused, service_client
 from daemons import ACCOUNT, ROOT
 
 DATA = json.loads((ROOT / "tests/data/managed_keys.json").read_text())
@@ -56,6 +56,58 @@ def test_made_once_and_fixed(kms, service):
     assert code(kms.create_alias, AliasName=alias, TargetKeyId=mine) == "NotAuthorizedException"
     assert code(kms.update_alias, AliasName=alias, TargetKeyId=mine) == "NotAuthorizedException"
     assert code(kms.delete_alias, AliasName=alias) == "NotAuthorizedException"
+
+
+def everything(kms, key):
+    """Parameters of every operation that changes or uses the key; what all but the key is of, is right."""
+    grantee = f"arn:aws:iam::{ACCOUNT}:user/local"
+    named = {o: {"KeyId": key} for o in (
+        "EnableKey", "DisableKey", "CancelKeyDeletion", "ScheduleKeyDeletion", "EnableKeyRotation", "DisableKeyRotation",
+        "RotateKeyOnDemand", "DeleteImportedKeyMaterial", "GetPublicKey")}
+    more = {
+        "UpdateKeyDescription": {"Description": "mine"}, "PutKeyPolicy": {"Policy": kms.get_key_policy(KeyId=key)["Policy"]},
+        "TagResource": {"Tags": [{"TagKey": "a", "TagValue": "b"}]}, "UntagResource": {"TagKeys": ["a"]},
+        "ReplicateKey": {"ReplicaRegion": "us-west-2"}, "UpdatePrimaryRegion": {"PrimaryRegion": "us-west-2"},
+        "GetParametersForImport": {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"},
+        "ImportKeyMaterial": {"ImportToken": b"x", "EncryptedKeyMaterial": b"x", "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"},
+        "CreateGrant": {"GranteePrincipal": grantee, "Operations": ["Decrypt"]}, "Encrypt": {"Plaintext": b"x"},
+        "GenerateDataKey": {"KeySpec": "AES_256"}, "GenerateDataKeyWithoutPlaintext": {"KeySpec": "AES_256"},
+        "GenerateDataKeyPair": {"KeyPairSpec": "ECC_NIST_P256"}, "GenerateDataKeyPairWithoutPlaintext": {"KeyPairSpec": "ECC_NIST_P256"},
+        "Sign": {"Message": b"x", "SigningAlgorithm": "ECDSA_SHA_256"},
+        "Verify": {"Message": b"x", "SigningAlgorithm": "ECDSA_SHA_256", "Signature": b"x"},
+        "GenerateMac": {"Message": b"x", "MacAlgorithm": "HMAC_SHA_256"}, "VerifyMac": {"Message": b"x", "MacAlgorithm": "HMAC_SHA_256", "Mac": b"x"},
+        "DeriveSharedSecret": {"KeyAgreementAlgorithm": "ECDH", "PublicKey": b"x"}}
+    own = kms.create_key()["KeyMetadata"]["KeyId"]
+    blob = kms.encrypt(KeyId=own, Plaintext=b"x")["CiphertextBlob"]
+    kms.create_alias(AliasName=f"alias/{own}", TargetKeyId=own)
+    others = {"CreateAlias": {"AliasName": "alias/mine", "TargetKeyId": key}, "UpdateAlias": {"AliasName": f"alias/{own}", "TargetKeyId": key},
+              "ReEncrypt": {"CiphertextBlob": blob, "DestinationKeyId": key}}
+    return named | {o: {"KeyId": key, **p} for o, p in more.items()} | others
+
+
+def test_nobody_changes_or_uses_it(house, kms):
+    """Not even the account's root, whom every key policy of one's own names first."""
+    key = kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]
+    asked = everything(kms, key["KeyId"])
+    reads = {"DescribeKey", "GetKeyPolicy", "ListKeyPolicies", "GetKeyRotationStatus", "ListKeyRotations", "GetKeyLastUsage", "ListGrants",
+             "ListResourceTags", "ListAliases"}
+    # By ciphertext or grant, of which the key has none; by alias: test_made_once_and_fixed; the account may revoke.
+    apart = {"Decrypt", "RetireGrant", "RevokeGrant", "DeleteAlias"}
+    model = kms.meta.service_model
+    of_keys = {o for o in model.operation_names if {"KeyId", "TargetKeyId"} & set(getattr(model.operation_model(o).input_shape, "members", {}))}
+    assert set(asked) | reads | apart == of_keys | {"ReEncrypt", "DeleteAlias"}
+    policy, rotation = (method(kms, o)(KeyId=key["KeyId"]) for o in ("GetKeyPolicy", "GetKeyRotationStatus"))
+    for client in (kms, house.kms(ACCOUNT)):
+        for operation, given in asked.items():
+            allowed = operation in ("GetPublicKey", "GetParametersForImport")  # kms:Get*, and not for such a key
+            assert code(method(client, operation), **given) == (
+                "UnsupportedOperationException" if allowed else "AccessDeniedException"), operation
+    assert kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"] == key
+    assert kms.get_key_policy(KeyId=key["KeyId"])["Policy"] == policy["Policy"]
+    assert kms.get_key_rotation_status(KeyId=key["KeyId"])["NextRotationDate"] == rotation["NextRotationDate"]
+    assert code(kms.revoke_grant, KeyId=key["KeyId"], GrantId="0" * 64) in ("AccessDeniedException", "NotFoundException")
+    for operation in sorted(reads - {"ListAliases"}):
+        method(kms, operation)(KeyId=key["KeyId"])
 
 
 @pytest.mark.parametrize("use", ["describe by ARN", "encrypt", "generate a data key"])
