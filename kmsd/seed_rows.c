@@ -7,7 +7,8 @@
 #include "kmsd/limits.h"
 #include "kmsd/seed_internal.h"
 
-static void vbad(struct seed_reader *r, int line, const char *path, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void vbad(struct seed_reader *r, int line, const char *path,
+                                                       const char *format, va_list args)
 {
     char text[768];
     vsnprintf(text, sizeof text, format, args);
