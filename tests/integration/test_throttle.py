@@ -6,6 +6,7 @@ import pytest
 
 from asking import code, refused, service_client
 from daemons import ACCOUNT, program, until
+from tables import customer, describe, make_table, put
 
 OTHER = "444455556666"
 THROTTLED = ("ThrottlingException", "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.")
@@ -154,3 +155,17 @@ def test_rates_that_say_nothing(tmp_path):
         done = subprocess.run([program("kmsd"), f"--throttle={rates}", f"--state-dir={tmp_path}/s", "--listen=127.0.0.1:0"],
                               capture_output=True, text=True, timeout=60)
         assert done.returncode != 0 and says in done.stderr and "--throttle" in done.stderr
+
+
+def test_a_table_whose_key_is_throttled(make_house):
+    """DynamoDB's client is told of an internal error, which SDKs try again; the key does not count as lost."""
+    house = make_house(kmsd=(f"--throttle=Decrypt={ONCE}",))
+    dynamodb, kms = house.dynamodb(), house.kms()
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    table = make_table(dynamodb, sse=customer(key))
+    put(dynamodb, table, "a", x="1")
+    house.clock(advance=301)  # the key cache is over
+    code_or_none(kms.decrypt, CiphertextBlob=kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"])  # uses the quota up
+    got, message = refused(dynamodb.get_item, TableName=table, Key={"pk": {"S": "a"}})
+    assert got == "InternalServerError" and "Error Code: ThrottlingException" in message
+    assert describe(dynamodb, table)["TableStatus"] == "ACTIVE"
