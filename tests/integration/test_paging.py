@@ -241,3 +241,11 @@ def test_nothing_is_lost_or_told_twice_while_others_change_the_list(house):
         for t in threads:
             t.join()
     assert not errors
+
+
+def test_lists_of_one_element_have_no_markers(lists, kms, key):
+    """ListKeyPolicies has nothing to go on with: every marker is forged, other lists' too."""
+    assert kms.list_key_policies(KeyId=key, Limit=1)["Truncated"] is False
+    call, _, more = lists["ListKeys"]
+    for marker in ("x", call(Limit=1, **more)["NextMarker"]):
+        assert code(kms.list_key_policies, KeyId=key, Marker=marker) == "InvalidMarkerException"
