@@ -91,9 +91,17 @@ const struct fault *encryption_seal(struct call *call, const struct encryption *
 
 bool encryption_trail_material(struct json_write *w, struct call *call)
 {
-    if (recipient_trail(NULL, call))
-        return recipient_trail(w, call);
-    if (call->fault && call->fault != &fault_invalid_state)
-        return false;
-    return seal_trail(w, call->subject, call->fault ? NULL : call->subject2);
+    bool attested = recipient_trail(NULL, call);
+    bool about_key = !call->fault || call->fault == &fault_invalid_state;
+    const struct key *key = about_key ? call->subject : NULL;
+    const struct key_material *material = call->fault || attested ? NULL : call->subject2;
+    bool told = seal_trail(NULL, key, material) || attested;
+    if (!told || !w)
+        return told;
+    json_obj_begin(w);
+    seal_trail(w, key, material);
+    if (attested)
+        recipient_trail_member(w, call);
+    json_obj_end(w);
+    return true;
 }

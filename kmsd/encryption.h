@@ -34,6 +34,6 @@ MUST_CHECK const struct fault *encryption_seal(struct call *call, const struct e
 
 // What the trail says about key material: only symmetric keys have material of which there can be several.
 // additionalEventData {"keyMaterialId"} of a successful call about call->subject2, a struct key_material; of keys in
-// custom key stores {"customKeyStoreId"[, "xksKeyId"]}, also when they could not be used. call->subject is the key. Of
-// attested calls what recipient_trail() writes instead, as in AWS's records.
+// custom key stores {"customKeyStoreId"[, "xksKeyId"]}, also when they could not be used. call->subject is the key.
+// Attested calls have {"recipient"} instead of the material, as in AWS's records.
 bool encryption_trail_material(struct json_write *w, struct call *call);

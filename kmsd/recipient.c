@@ -122,13 +122,9 @@ static const struct {
     {ATTESTATION_NITRO_TPM, 23, "attestationDocumentNitroTPMPCR23"},
 };
 
-bool recipient_trail(struct json_write *w, struct call *call)
+void recipient_trail_member(struct json_write *w, struct call *call)
 {
-    const struct kms_params *p = call->params;
-    const struct attestation *a = p ? p->recipient.attestation : NULL;
-    if (!a || !w)
-        return a != NULL;
-    json_obj_begin(w);
+    const struct attestation *a = ((const struct kms_params *)call->params)->recipient.attestation;
     json_key(w, "recipient");
     json_obj_begin(w);
     json_kstr(w, "attestationDocumentModuleId", a->module_id);
@@ -136,6 +132,16 @@ bool recipient_trail(struct json_write *w, struct call *call)
         if (trail_members[i].platform == a->platform && a->pcrs[trail_members[i].pcr][0])
             json_kcstr(w, trail_members[i].name, a->pcrs[trail_members[i].pcr]);
     json_obj_end(w);
+}
+
+bool recipient_trail(struct json_write *w, struct call *call)
+{
+    const struct kms_params *p = call->params;
+    bool attested = p && p->recipient.attestation;
+    if (!attested || !w)
+        return attested;
+    json_obj_begin(w);
+    recipient_trail_member(w, call);
     json_obj_end(w);
     return true;
 }

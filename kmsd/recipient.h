@@ -13,3 +13,5 @@ MUST_CHECK const struct fault *recipient_resolve(struct call *call);
 MUST_CHECK const struct fault *recipient_write(struct call *call, const char *member, struct span plaintext);
 // additionalEventData {"recipient"} of an attested call, also of one that was refused later.
 bool recipient_trail(struct json_write *w, struct call *call);
+// Its one member, among others, of a call that is attested.
+void recipient_trail_member(struct json_write *w, struct call *call);

@@ -116,13 +116,11 @@ bool seal_trail(struct json_write *w, const struct key *key, const struct key_ma
         return false;
     if (!w)
         return true;
-    json_obj_begin(w);
     if (in_store) {
         json_kcstr(w, "customKeyStoreId", key->key_store_id);
         json_kcstr(w, "xksKeyId", key->xks_key_id);
     } else {
         json_kcstr(w, "keyMaterialId", m->material_id);
     }
-    json_obj_end(w);
     return true;
 }

@@ -27,6 +27,6 @@ MUST_CHECK const struct fault *seal(struct call *call, enum xks_slot slot, const
 // behind a proxy KMSInvalidStateException.
 MUST_CHECK const struct fault *seal_open(struct call *call, enum xks_slot slot, const struct sealed *s,
                                          const struct key_material *m, struct span context, struct span *plaintext);
-// additionalEventData of a call that used the key: {"customKeyStoreId"[, "xksKeyId"]} of a key in a custom key store,
-// else {"keyMaterialId"}. m NULL: only the former.
+// Members of additionalEventData of a call that used the key: "customKeyStoreId"[, "xksKeyId"] of a key in a custom key
+// store, else "keyMaterialId". m NULL: only the former. False: there are none. w NULL: only asks.
 bool seal_trail(struct json_write *w, const struct key *key, const struct key_material *m);
