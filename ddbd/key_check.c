@@ -22,7 +22,7 @@ struct key_check *key_check_new(struct ddbd *d, int64_t interval_ns)
         abort();
     k->ddbd = d;
     k->interval_ns = interval_ns;
-    k->next_ns = clock_now_ns(d->daemon->clock) + interval_ns;
+    k->next_ns = clock_after(clock_now_ns(d->daemon->clock), interval_ns);
     return k;
 }
 
@@ -115,7 +115,7 @@ int64_t key_check_due(void *check)
 void key_check_run(void *check, int64_t now_ns)
 {
     struct key_check *k = check;
-    k->next_ns = now_ns + k->interval_ns;
+    k->next_ns = clock_after(now_ns, k->interval_ns);
     if (k->tables)
         return; // the last round is still under way
     k->tables = catalogue_list(k->ddbd->catalogue, to_check, NULL, &k->n);

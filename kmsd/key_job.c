@@ -21,7 +21,7 @@ static size_t run_batch(struct key_job *job, int64_t now_ns)
     if (done < n) {
         log_error("%s of %s is put off, its trail event cannot be written: %s", job->name, due[done]->arn,
                   strerror(errno));
-        job->retry_ns = now_ns + RETRY_NS;
+        job->retry_ns = clock_after(now_ns, RETRY_NS);
     }
     for (size_t i = done; i < n; i++)
         keyring_note_dates(k, due[i]);
@@ -47,7 +47,7 @@ static void run(void *arg, int64_t now_ns)
     if (n > 0 && !store_commit(job->kmsd->daemon->store, why, sizeof why)) {
         log_error("%s was not made durable, ending: %s", job->name, why);
         daemon_stop(job->kmsd->daemon, 1);
-        job->retry_ns = now_ns + RETRY_NS;
+        job->retry_ns = clock_after(now_ns, RETRY_NS);
     }
 }
 

@@ -116,7 +116,7 @@ static void deliver_now(struct kmsd *kmsd, int64_t now_ns)
 static int64_t delivery_due(void *arg)
 {
     struct kmsd *kmsd = arg;
-    int64_t latest = clock_now_ns(kmsd->daemon->clock) + kmsd->trail_interval_ns;
+    int64_t latest = clock_after(clock_now_ns(kmsd->daemon->clock), kmsd->trail_interval_ns);
     if (kmsd->next_delivery_ns > latest)
         kmsd->next_delivery_ns = latest;
     return kmsd->next_delivery_ns;
@@ -125,7 +125,7 @@ static int64_t delivery_due(void *arg)
 static void delivery_run(void *arg, int64_t now_ns)
 {
     struct kmsd *kmsd = arg;
-    kmsd->next_delivery_ns = now_ns + kmsd->trail_interval_ns;
+    kmsd->next_delivery_ns = clock_after(now_ns, kmsd->trail_interval_ns);
     deliver_now(kmsd, now_ns);
 }
 
@@ -136,7 +136,7 @@ static bool start_delivery(struct kmsd *kmsd, char *why, size_t why_size)
     if (!kmsd->deliver)
         return false;
     kmsd->trail_interval_ns = conf_duration_ns(d->conf, "trail-interval");
-    kmsd->next_delivery_ns = clock_now_ns(d->clock) + kmsd->trail_interval_ns;
+    kmsd->next_delivery_ns = clock_after(clock_now_ns(d->clock), kmsd->trail_interval_ns);
     struct job job = {.name = "log delivery", .due = delivery_due, .run = delivery_run, .arg = kmsd};
     scheduler_add(d->scheduler, &job);
     return true;

@@ -50,9 +50,7 @@ static const struct fault *reply(struct call *call, enum wrapping w, struct secr
     const struct key *key = call->subject;
     struct json_write *out = &call->out;
     struct buf der, token;
-    struct import_token t = {.wrapping = w};
-    if (__builtin_add_overflow(call->time_ns, VALID_NS, &t.valid_to_ns))
-        t.valid_to_ns = INT64_MAX;
+    struct import_token t = {.wrapping = w, .valid_to_ns = clock_after(call->time_ns, VALID_NS)};
     memcpy(t.arn, key->arn, strlen(key->arn) + 1);
     EVP_PKEY *pkey = key_type_load(secret_span(wrapping_key));
     buf_init(&der, PUBLIC_KEY_MAX);

@@ -178,7 +178,7 @@ static void change(struct call *call, struct key_store *s, enum connection_state
     struct kmsd *kmsd = kmsd_of(call);
     s->state = state;
     s->error = CONNECTION_OK;
-    s->until_ns = call->time_ns + kmsd->key_store_delay_ns;
+    s->until_ns = clock_after(call->time_ns, kmsd->key_store_delay_ns);
     s->attempt++;
     keyring_save_key_store(kmsd->keyring, s);
     scheduler_wake(call->daemon->scheduler);

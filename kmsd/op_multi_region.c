@@ -188,7 +188,7 @@ const struct fault *replicate_key(struct call *call)
     struct key *replica = keyring_create_replica(k, primary, region, policy, call->time_ns);
     key_set_description(replica, p->description);
     tags_apply(replica, &p->tags);
-    replica->settles_ns = call->time_ns + MULTI_REGION_SETTLE_NS;
+    replica->settles_ns = clock_after(call->time_ns, MULTI_REGION_SETTLE_NS);
     keyring_save_key(k, replica);
     scheduler_wake(call->daemon->scheduler);
     call->needs_commit = true;
@@ -253,7 +253,7 @@ const struct fault *update_primary_region_authorize(struct call *call)
 static void begin_update(struct key *key, int64_t now_ns)
 {
     key->state = KEY_UPDATING;
-    key->settles_ns = now_ns + MULTI_REGION_SETTLE_NS;
+    key->settles_ns = clock_after(now_ns, MULTI_REGION_SETTLE_NS);
 }
 
 static void write_update_request(struct json_write *w, struct call *call)

@@ -45,7 +45,7 @@ static void save(struct call *call)
 {
     struct key *key = call->subject;
     if (key_has_replicas(key) && !key->settles_ns)
-        key->settles_ns = call->time_ns + MULTI_REGION_SETTLE_NS;
+        key->settles_ns = clock_after(call->time_ns, MULTI_REGION_SETTLE_NS);
     keyring_share_key(kmsd_of(call)->keyring, key);
     scheduler_wake(call->daemon->scheduler);
     call->needs_commit = true;

@@ -88,7 +88,7 @@ static int64_t shown_at(const struct setting *s, int64_t monotonic_ns)
     int64_t elapsed = monotonic_ns - s->anchor_monotonic_ns, now;
     if (s->scale != 1)
         elapsed = to_ns((long double)elapsed * (long double)s->scale);
-    return __builtin_add_overflow(s->anchor_ns, elapsed, &now) ? INT64_MAX : now;
+    return __builtin_add_overflow(s->anchor_ns, elapsed, &now) || now > CLOCK_END_NS ? CLOCK_END_NS : now;
 }
 
 static int64_t shown_now(const struct setting *s)
@@ -226,8 +226,14 @@ int64_t clock_real_wait_ns(const struct clock *c, int64_t at_ns)
     return wait < INT64_MAX ? wait + 1 : wait; // rounded up, so that the time has come when the wait is over
 }
 
-int64_t clock_days_after(int64_t from_ns, int64_t days)
+int64_t clock_after(int64_t from_ns, int64_t ns)
 {
     int64_t at;
-    return __builtin_mul_overflow(days, NS_PER_DAY, &at) || __builtin_add_overflow(from_ns, at, &at) ? INT64_MAX : at;
+    return __builtin_add_overflow(from_ns, ns, &at) ? INT64_MAX : at;
+}
+
+int64_t clock_days_after(int64_t from_ns, int64_t days)
+{
+    int64_t ns;
+    return __builtin_mul_overflow(days, NS_PER_DAY, &ns) ? INT64_MAX : clock_after(from_ns, ns);
 }

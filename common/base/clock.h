@@ -8,6 +8,8 @@
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
 #define NS_PER_DAY (INT64_C(86400) * NS_PER_S)
+// Where a virtual clock stops, so that INT64_MAX is never: dates that are not set, or lie beyond, do not come.
+#define CLOCK_END_NS (INT64_MAX - 1)
 
 struct clock;
 
@@ -35,7 +37,8 @@ void clock_follow(struct clock *c, const struct clock_state *leader);
 // Real nanoseconds until the clock shows at_ns: 0 when due, -1 when it never will (scale 0).
 int64_t clock_real_wait_ns(const struct clock *c, int64_t at_ns);
 
-// The time so many days later; INT64_MAX, which is never, when 64 bits cannot hold it.
+// The time so much later; INT64_MAX, which is never, when 64 bits cannot hold it.
+int64_t clock_after(int64_t from_ns, int64_t ns);
 int64_t clock_days_after(int64_t from_ns, int64_t days);
 
 int64_t clock_real_ns(void);      // wall clock, for signatures and the Date header

@@ -160,3 +160,16 @@ def test_the_end_of_time_comes_before_the_keys(make_house):
     assert kms.schedule_key_deletion(KeyId=key)["DeletionDate"].year == 2262
     house.clock(advance=86400)
     assert exists(kms, key) == "PendingDeletion"
+
+
+def test_the_end_of_time_takes_no_key(make_house):
+    """A clock that shows its last moment: what has no date, or one beyond, does not come."""
+    house = make_house(ddbd=False, virtual=False, kmsd=["--clock=2262-04-11T00:00:00Z", "--clock-scale=0"])
+    kms = house.kms()
+    plain, rotating, waiting = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(3))
+    kms.enable_key_rotation(KeyId=rotating)
+    kms.schedule_key_deletion(KeyId=waiting)
+    house.clock(set="2262-04-11T23:47:16.854775807Z")
+    assert [exists(kms, k) for k in (plain, rotating, waiting)] == ["Enabled", "Enabled", "PendingDeletion"]
+    assert kms.list_key_rotations(KeyId=rotating)["Rotations"] == []
+    assert exists(kms, kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]) == "Enabled", "and work goes on"

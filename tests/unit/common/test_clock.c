@@ -66,6 +66,8 @@ static void test_days_after(void **state)
 {
     (void)state;
     assert_int_equal(clock_days_after(7, 2), 2 * NS_PER_DAY + 7);
+    assert_int_equal(clock_after(5, NS_PER_S), NS_PER_S + 5);
+    assert_int_equal(clock_after(CLOCK_END_NS, NS_PER_S), INT64_MAX);
     assert_int_equal(clock_days_after(INT64_MAX - NS_PER_DAY, 1), INT64_MAX);
     assert_int_equal(clock_days_after(INT64_MAX - NS_PER_DAY + 1, 1), INT64_MAX);
     assert_int_equal(clock_days_after(0, INT64_MAX), INT64_MAX);
@@ -95,7 +97,10 @@ static void test_enormous_scale_ends_at_the_limit(void **state)
     int64_t start = clock_monotonic_ns();
     while (clock_monotonic_ns() == start)
         ;
-    assert_int_equal(clock_now_ns(c), INT64_MAX);
+    assert_int_equal(clock_now_ns(c), CLOCK_END_NS);
+    assert_true(clock_set(c, INT64_MAX));
+    assert_int_equal(clock_now_ns(c), CLOCK_END_NS);
+    assert_int_equal(clock_state(c).now_ns, CLOCK_END_NS);
     clock_free(c);
 }
 
