@@ -105,14 +105,12 @@ char *arena_strdup(struct arena *a, const char *text)
     return arena_strndup(a, text, strlen(text));
 }
 
-char *arena_printf(struct arena *a, const char *format, ...)
+char *arena_vprintf(struct arena *a, const char *format, va_list args)
 {
-    va_list args, again;
+    va_list again;
     char few[256]; // nearly every text fits, and is formatted only once
-    va_start(args, format);
     va_copy(again, args);
     int n = vsnprintf(few, sizeof few, format, args);
-    va_end(args);
     if (n < 0)
         abort();
     char *text;
@@ -123,5 +121,14 @@ char *arena_printf(struct arena *a, const char *format, ...)
         vsnprintf(text, (size_t)n + 1, format, again);
     }
     va_end(again);
+    return text;
+}
+
+char *arena_printf(struct arena *a, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = arena_vprintf(a, format, args);
+    va_end(args);
     return text;
 }

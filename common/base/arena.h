@@ -1,6 +1,7 @@
 // Memory that is released at once: everything a call allocates that is no secret. Single-threaded.
 #pragma once
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include "common/base/buf.h"
@@ -22,3 +23,4 @@ void *arena_alloc(struct arena *a, size_t n);
 char *arena_strndup(struct arena *a, const char *text, size_t n);
 char *arena_strdup(struct arena *a, const char *text);
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(struct arena *a, const char *format, va_list args) __attribute__((format(printf, 2, 0)));

@@ -2,7 +2,6 @@
 #include "common/rpc/call.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -19,18 +18,7 @@ const struct fault *call_fault(struct call *call, const struct fault *fault, con
 {
     va_list args;
     va_start(args, format);
-    char text[512];
-    va_list again;
-    va_copy(again, args);
-    int n = vsnprintf(text, sizeof text, format, args);
-    if (n >= 0 && (size_t)n >= sizeof text) {
-        char *longer = arena_alloc(&call->arena, (size_t)n + 1);
-        vsnprintf(longer, (size_t)n + 1, format, again);
-        call->detail = longer;
-    } else {
-        call->detail = arena_strdup(&call->arena, text);
-    }
-    va_end(again);
+    call->detail = arena_vprintf(&call->arena, format, args);
     va_end(args);
     return fault;
 }
