@@ -132,7 +132,7 @@ static const struct param credential_rows[] = {
 #define ROW_PASSWORD(params_)                                                                                          \
     {                                                                                                                  \
         .name = "KeyStorePassword", .type = PARAM_STRING, .offset = PARAM_AT(params_, terms.password),                 \
-        .trail = PARAM_HIDDEN, .min = 7, .max = 32                                                                     \
+        .sensitive = true, .trail = PARAM_HIDDEN, .min = 7, .max = 32                                                  \
     }
 #define ROWS_PROXY(params_)                                                                                            \
     {.name = "XksProxyUriEndpoint",                                                                                    \

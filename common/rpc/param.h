@@ -74,7 +74,7 @@ struct param {
     const char *const *choices; // enum values in AWS's message order, NULL ends
     const char *const *also;    // a string's values that are accepted and not in AWS's message; NULL ends; NULL: none
     const char *const *shown;   // what AWS's message lists instead of `choices`; NULL ends; NULL: the choices
-    bool sensitive;             // the model's: AWS does not even say that the value is null
+    bool sensitive;             // the model's: AWS does not quote the value, nor say that it is null
     bool nameless;              // the sentence about `choices` names neither value nor member (AWS's slip)
     // Judged before all other members: a sentence refuses the request at once. value may be NULL or JSON null.
     const char *(*alone)(const json_t *value, struct arena *arena);

@@ -71,20 +71,24 @@ static void begin_nameless(struct param_violations *v)
     begin_sentence(v, "Failed to satisfy constraint: ");
 }
 
+static void begin_plain(struct param_violations *v, const char *path)
+{
+    begin(v);
+    buf_appendf(&v->text, "at '%s' failed to satisfy constraint: ", path);
+}
+
 static void begin_string(struct param_violations *v, const struct param *row, const char *path, struct span value)
 {
+    if (row->sensitive) {
+        begin_plain(v, path);
+        return;
+    }
     begin(v);
     buf_append_char(&v->text, '\'');
     size_t from = v->text.len;
     buf_append_span(&v->text, value);
     mask(v, row, from);
     buf_appendf(&v->text, "' at '%s' failed to satisfy constraint: ", path);
-}
-
-static void begin_plain(struct param_violations *v, const char *path)
-{
-    begin(v);
-    buf_appendf(&v->text, "at '%s' failed to satisfy constraint: ", path);
 }
 
 void param_violation_null(struct param_violations *v, const char *path, bool sensitive)

@@ -88,6 +88,8 @@ def test_bounds(house):
                          ({"CustomKeyStoreType": "OTHER"}, "customKeyStoreType")):
         answer, message = refused(make_store, kms, **{"name": "bounds", **more})
         assert answer == "ValidationException" and f"at '{member}' failed to satisfy constraint" in message
+    _, message = refused(make_store, kms, name="bounds", password="short")
+    assert message.startswith("1 validation error detected: Value at 'keyStorePassword' failed"), "secrets are not quoted"
     assert code(kms.describe_custom_key_stores, CustomKeyStoreId="a", CustomKeyStoreName="b") == "ValidationException"
     _, message = refused(kms.connect_custom_key_store)
     assert message == ("1 validation error detected: Value null at 'customKeyStoreId' failed to satisfy constraint: Member must not "
