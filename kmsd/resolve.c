@@ -5,6 +5,7 @@
 
 #include "common/auth/region.h"
 #include "common/base/ids.h"
+#include "common/rpc/daemon.h"
 #include "kmsd/arn.h"
 #include "kmsd/faults.h"
 #include "kmsd/kmsd.h"
@@ -95,6 +96,21 @@ static const struct fault *take_apart(struct call *call, struct span text, char 
     return NULL;
 }
 
+// Not a change that dispatch knows of beforehand: there must be room for it, and it is on the disk before anybody else
+// can find the key, since whoever uses it commits nothing.
+static const struct fault *make_managed_key(struct call *call, struct span name, struct key **out)
+{
+    char why[256];
+    struct store *store = call->daemon->store;
+    if (!store_has_room(store))
+        return &fault_internal;
+    *out = managed_key_create(kmsd_of(call)->keyring, call->account, call->region, name, call->time_ns);
+    if (!*out)
+        return &fault_internal;
+    call->needs_commit = true; // should this fail, the end of the call tries again, and ends the daemon
+    return store_commit(store, why, sizeof why) ? NULL : &fault_unavailable;
+}
+
 static const struct fault *through_alias(struct call *call, struct span name, const char *account, struct key **out)
 {
     struct alias *a = NULL;
@@ -104,11 +120,8 @@ static const struct fault *through_alias(struct call *call, struct span name, co
     if (!ext->aliases)
         return call_fault(call, &fault_invalid_arn, "Key Aliases are not supported for this operation.");
     // Only a call that holds the keyring alone may make a key (KeyId of what encrypts or describes, not of Decrypt).
-    if (p->alone && strcmp(account, call->account) == 0 && managed_key_missing(k, call->account, call->region, name)) {
-        *out = managed_key_create(k, call->account, call->region, name, call->time_ns);
-        call->needs_commit = true;
-        return *out ? NULL : &fault_internal;
-    }
+    if (p->alone && strcmp(account, call->account) == 0 && managed_key_missing(k, call->account, call->region, name))
+        return make_managed_key(call, name, out);
     const struct fault *fault = alias_by_name(call, name, account, &a);
     if (!fault)
         *out = a->key;

@@ -113,9 +113,11 @@ def test_keys_on_a_full_disk(make_house, small_disk):
             pass
     refused("KMSInternalException", kms.create_key)
     refused("KMSInternalException", kms.disable_key, KeyId=key)
+    refused("KMSInternalException", kms.describe_key, KeyId="alias/aws/s3")  # it would make the key
     assert len(kms.generate_data_key(KeyId=key, KeySpec="AES_256")["Plaintext"]) == 32
     filler.unlink()
     kms.disable_key(KeyId=key)
+    assert len(kms.list_keys()["Keys"]) == 1
     house.kmsd.kill()
     house.kmsd.start()
     assert [k["KeyId"] for k in house.kms().list_keys()["Keys"]] == [key]

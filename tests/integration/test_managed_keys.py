@@ -1,11 +1,13 @@
 """AWS managed keys (tests/data/managed_keys.json): they appear when they are described or used, have the policy that AWS
 gives them, and are nobody's to change; predefined aliases are listed before there is a key."""
+import concurrent.futures
 import json
 
+import botocore.exceptions
 import pytest
 
 from asking import code, method, pages, refused, service_client
-from daemons import ACCOUNT, ROOT
+from daemons import ACCOUNT, ROOT, until
 
 DATA = json.loads((ROOT / "tests/data/managed_keys.json").read_text())
 ALL = sorted([*DATA["keys"], *DATA["also"]])
@@ -180,3 +182,20 @@ def test_a_predefined_alias_gets_its_key_between_two_pages(make_house):
         kms.describe_key(KeyId=name)
     rest = kms.list_aliases(Marker=first["NextMarker"])["Aliases"]
     assert [a["AliasName"] for a in first["Aliases"] + rest] == PREDEFINED
+
+
+# ---- the disk ----
+
+def test_a_key_that_others_can_find_is_on_the_disk(make_house):
+    """The call that made it waits still; another one, which commits nothing, may have used the key."""
+    house = make_house(ddbd=False, kmsd=["--test-control"])
+    kms = house.kms()
+    house.kmsd.post("/_kmsd/faults", {"operation": "DescribeKey", "count": 1, "delay": 600})
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(house.kms().describe_key, KeyId="alias/aws/s3")
+        (key,) = until(lambda: kms.list_keys()["Keys"], "the key")
+        house.kmsd.kill()
+        with pytest.raises(botocore.exceptions.ConnectionClosedError):
+            waiting.result()
+    house.kmsd.start()
+    assert house.kms().describe_key(KeyId="alias/aws/s3")["KeyMetadata"]["KeyId"] == key["KeyId"]
