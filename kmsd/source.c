@@ -41,6 +41,9 @@ static const struct fault *resolve_by_ciphertext(struct call *call, struct sourc
 const struct fault *source_resolve(struct call *call, struct source *s, const char *member)
 {
     bool ignored = source_ignored(call, s);
+    // A call that had to wait comes here again: what was found then may be gone.
+    s->key = NULL;
+    s->material = NULL;
     if (!s->blob.p && !ignored)
         return call_fault(call, &fault_validation,
                           "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: "

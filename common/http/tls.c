@@ -20,7 +20,8 @@ struct tls_stream {
 static bool set_up(SSL_CTX *c, const char *ca_file)
 {
     SSL_CTX_set_verify(c, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION);
+    // Replies hold what was decrypted: the library's own copy is wiped once it was read.
+    SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT);
     // What is left of a buffer is sent by a later call, from the same bytes.
     SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) &&
