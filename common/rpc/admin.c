@@ -80,6 +80,9 @@ static void handle(struct worker *w, struct http_exchange *x, const struct admin
     const struct http_request *r = http_exchange_request(x);
     if (route->loopback_only && !r->peer_is_loopback)
         admin_reply_error(x, 403, "only from this machine");
+    // A browser of this machine says so when a page of somebody else's asks.
+    else if (route->loopback_only && http_headers_find(&r->headers, "origin"))
+        admin_reply_error(x, 403, "not from web pages");
     else if (route->service_only && !signed_by_service(w, r))
         admin_reply_error(x, 403, "only with the service credential");
     else

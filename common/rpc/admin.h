@@ -10,9 +10,9 @@ struct worker;
 struct admin_route {
     const char *method; // "GET"
     const char *path;   // without query
-    bool loopback_only;
-    bool for_tests;    // is there only when the daemon's test_control is
-    bool service_only; // must be signed by the service credential (verified before `handle`)
+    bool loopback_only; // and not for web pages
+    bool for_tests;     // is there only when the daemon's test_control is
+    bool service_only;  // must be signed by the service credential (verified before `handle`)
     // Replies, or holds the exchange and replies later in this worker's thread. query is without '?'.
     void (*handle)(struct worker *w, struct http_exchange *x, struct span query);
 };

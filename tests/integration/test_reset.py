@@ -182,6 +182,18 @@ def test_only_from_this_machine(make_house):
         assert (reply.status, json.load(reply)) == (403, {"message": "only from this machine"})
 
 
+def test_not_from_web_pages(make_house):
+    """A browser of this machine sends what any page asks it to send, as long as it needs no header of its own."""
+    house = make_house(ddbd=False, kmsd=["--test-control"])
+    key = house.kms().create_key()["KeyMetadata"]["KeyId"]
+    for method, path in (("POST", "reset"), ("POST", "clock"), ("GET", "faults"), ("POST", "faults"), ("DELETE", "faults")):
+        connection = house.kmsd.connection()
+        connection.request(method, f"/_kmsd/{path}", b"{}", {"Origin": "https://example.com", "Content-Type": "text/plain"})
+        reply = connection.getresponse()
+        assert (reply.status, json.load(reply)) == (403, {"message": "not from web pages"})
+    assert house.kms().describe_key(KeyId=key)["KeyMetadata"]["Enabled"]
+
+
 def test_bad_requests(seeded):
     house = seeded()
     for body in (b"[]", b"{", b'{"keys": 1}'):
