@@ -1,5 +1,5 @@
 // Every kind of change to the keyring, one function each: memory first, then the store's pending list, in the order in
-// which the write lock was held. Called by the operations and the deletion job.
+// which the write lock was held. Called by the operations, the jobs and the seed.
 #include <stdio.h>
 
 #include "common/base/encode.h"

@@ -37,13 +37,7 @@ static bool xks_key_id_matches(struct span text)
 #define AT(member_) PARAM_AT(create_key_params, member_)
 
 const struct param create_key_rows[] = {
-    {.name = "Policy",
-     .type = PARAM_STRING,
-     .offset = AT(policy),
-     .min = 1,
-     .max = 131072,
-     .pattern = POLICY_TEXT_PATTERN,
-     .matches = policy_text_matches},
+    {.name = "Policy", .offset = AT(policy), POLICY_FORM},
     {.name = "Description", .type = PARAM_STRING, .offset = AT(description), .max = 8192},
     {.name = "KeyUsage",
      .type = PARAM_STRING,

@@ -13,4 +13,7 @@ MUST_CHECK const struct fault *policy_for_new_key(struct call *call, struct span
                                                   const struct key_policy **out);
 // The pattern of PolicyType.
 bool policy_text_matches(struct span text);
-#define POLICY_TEXT_PATTERN "[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"
+// A parameter that holds a policy; its name and place are the row's own.
+#define POLICY_FORM                                                                                                    \
+    .type = PARAM_STRING, .min = 1, .max = 131072, .pattern = "[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+",               \
+    .matches = policy_text_matches

@@ -1,4 +1,4 @@
-// For op_crypto.c and op_decrypt.c. The forms are ciphertext.c's and xks_message.c's.
+// For encryption.c and source.c. The forms are ciphertext.c's and xks_message.c's.
 #include "kmsd/seal.h"
 
 #include <string.h>

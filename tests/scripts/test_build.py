@@ -35,7 +35,7 @@ def test_installation(tmp_path):
     subprocess.run(["meson", "install", "-C", ROOT / "build", "--no-rebuild", "--quiet"], check=True, capture_output=True,
                    env={**os.environ, "DESTDIR": str(tmp_path)})
     installed = {path.name: path for path in tmp_path.rglob("*") if path.is_file()}
-    assert set(installed) == {"kmsd", "ddbd", "kmsd.conf", "ddbd.conf", "principals.json"}
+    assert set(installed) == {"kmsd", "ddbd", "kmsd.conf", "ddbd.conf", "principals.json", "cloudhsm.json"}
     for name in PROGRAMS:
         assert installed[name].parent.name == "bin"
         said = subprocess.run([installed[name], "--version"], check=True, capture_output=True, text=True).stdout
