@@ -698,6 +698,16 @@ def test_bodies_that_are_none(house):
         assert got["responseElements"] is None and got["requestParameters"] in (None, {"keyId": {"a": 1}})
 
 
+def test_markers_are_told(house, key):
+    kms = as_(house, "alice")
+    for _ in range(2):
+        kms.create_grant(KeyId=key, GranteePrincipal=ARNS["bob"], Operations=["Decrypt"])
+    for call, named in ((kms.list_aliases, {}), (kms.list_grants, {"KeyId": key})):
+        marker = call(**named, Limit=1)["NextMarker"]
+        got = record(house, call(**named, Limit=50, Marker=marker))
+        assert got["requestParameters"] == {**({"keyId": key} if named else {}), "limit": 50, "marker": marker}
+
+
 def test_request_ids_are_the_replies(house, kms, key):
     answers = [kms.list_keys(), kms.describe_key(KeyId=key), kms.generate_random(NumberOfBytes=1)]
     for answer in answers:
