@@ -57,7 +57,7 @@ static void on_health(void *arg, struct xks_reply *r)
         if (s->attempt == a->attempt && s->state == STORE_CONNECTING)
             connected(kmsd, s, xks_failures[r->failure].connecting);
     }
-    keyring_unlock(kmsd->keyring);
+    keyring_write_unlock(kmsd->keyring);
     commit(kmsd);
     scheduler_wake(kmsd->daemon->scheduler); // for an attempt that came meanwhile
     free(a);
@@ -92,7 +92,7 @@ static void run(void *arg, int64_t now_ns)
         else
             ask_proxy(job, s);
     }
-    keyring_unlock(kmsd->keyring);
+    keyring_write_unlock(kmsd->keyring);
     commit(kmsd);
 }
 

@@ -43,7 +43,7 @@ static void run(void *arg, int64_t now_ns)
     char why[256];
     keyring_write_lock(job->kmsd->keyring);
     size_t n = run_batch(job, now_ns);
-    keyring_unlock(job->kmsd->keyring);
+    keyring_write_unlock(job->kmsd->keyring);
     if (n > 0 && !store_commit(job->kmsd->daemon->store, why, sizeof why)) {
         log_error("%s was not made durable, ending: %s", job->name, why);
         daemon_stop(job->kmsd->daemon, 1);

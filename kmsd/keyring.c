@@ -14,7 +14,14 @@ void keyring_read_lock(struct keyring *k)
 
 void keyring_write_lock(struct keyring *k)
 {
+    store_hold(k->store);
     pthread_rwlock_wrlock(&k->lock);
+}
+
+void keyring_write_unlock(struct keyring *k)
+{
+    pthread_rwlock_unlock(&k->lock);
+    store_release(k->store);
 }
 
 void keyring_unlock(struct keyring *k)

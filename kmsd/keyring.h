@@ -32,8 +32,11 @@ struct keyring *keyring_open(const struct keyring_options *o, char *why, size_t 
 void keyring_close(struct keyring *k);
 
 void keyring_read_lock(struct keyring *k);
-void keyring_write_lock(struct keyring *k);
 void keyring_unlock(struct keyring *k);
+// What is changed under it is held in the store (store_hold()) until the write lock is given back. A writer that must
+// do something before its changes may be committed calls keyring_unlock(), does it, and calls store_release().
+void keyring_write_lock(struct keyring *k);
+void keyring_write_unlock(struct keyring *k);
 
 const struct root_key *keyring_root(const struct keyring *k);
 enum context_case keyring_context_case(const struct keyring *k);

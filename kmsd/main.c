@@ -275,7 +275,7 @@ static void reload_clusters(struct kmsd *kmsd)
     keyring_write_lock(kmsd->keyring);
     struct cloudhsm *old = kmsd->cloudhsm;
     kmsd->cloudhsm = next;
-    keyring_unlock(kmsd->keyring);
+    keyring_write_unlock(kmsd->keyring);
     cloudhsm_free(old);
     log_info("CloudHSM clusters read again from %s", path);
 }

@@ -6,6 +6,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/log.h"
+#include "common/rpc/worker.h"
 #include "kmsd/call_state.h"
 #include "kmsd/cluster_trail.h"
 #include "kmsd/encryption.h"
@@ -301,9 +302,16 @@ static const struct fault *enter(struct call *call)
     return NULL;
 }
 
+// Another worker's commit must not make a change durable that is not in the trail yet.
 static void leave(struct call *call)
 {
+    const struct kms_params *p = call->params;
     keyring_unlock(kmsd_of(call)->keyring);
+    if (!p->alone)
+        return;
+    if (call->finished && call->needs_commit)
+        worker_record_change(call);
+    store_release(call->daemon->store);
 }
 
 // Request rates, and after them the faults that tests ask for.

@@ -37,13 +37,13 @@ static bool reset(struct kmsd *kmsd, struct keyring_counts *counts)
     char why[256];
     keyring_write_lock(kmsd->keyring);
     if (kmsd->seed && !seed_complete(kmsd->seed)) {
-        keyring_unlock(kmsd->keyring);
+        keyring_write_unlock(kmsd->keyring);
         log_error("key material cannot be made; nothing was reset");
         return false;
     }
     bool ok = plant_again(kmsd);
     *counts = keyring_count(kmsd->keyring);
-    keyring_unlock(kmsd->keyring);
+    keyring_write_unlock(kmsd->keyring);
     if (ok && !store_commit(d->store, why, sizeof why)) {
         log_error("the reset was not made durable, ending: %s", why);
         ok = false;

@@ -108,6 +108,7 @@ static const struct fault *make_managed_key(struct call *call, struct span name,
     if (!*out)
         return &fault_internal;
     call->needs_commit = true; // should this fail, the end of the call tries again, and ends the daemon
+    store_publish(store);
     return store_commit(store, why, sizeof why) ? NULL : &fault_unavailable;
 }
 

@@ -188,6 +188,12 @@ static void refuse_unrecorded(struct call *call)
     _exit(1);
 }
 
+void worker_record_change(struct call *call)
+{
+    if (!worker_flush_journal(call->worker))
+        refuse_unrecorded(call);
+}
+
 // A change that was made in memory and recorded, but not stored, cannot be taken back: the daemon ends, and comes back
 // with what is on disk.
 static void settle(struct worker *w, struct call *call)

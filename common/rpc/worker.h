@@ -36,3 +36,6 @@ void worker_queue_finished(struct worker *w, struct call *call);
 // Flushes the journal before the turn's end: for admin handlers that acknowledge what they journalled. False: it
 // failed, and no call of this turn will be answered as done.
 bool worker_flush_journal(struct worker *w);
+// The same for a call that is finished and has changed what others might make durable before its turn ends. When the
+// record cannot be written the process is over at once, and comes back with what is on disk.
+void worker_record_change(struct call *call);

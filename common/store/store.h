@@ -32,6 +32,12 @@ void store_close(struct store *s);
 // be called while holding the lock that orders changes of that record.
 void store_put(struct store *s, const char *table, struct span key, struct span value);
 void store_delete(struct store *s, const char *table, struct span key);
+// Between the two, what the calling thread queues is kept from every commit, also from those of other threads: for
+// changes that must not be durable before something else is. One thread at a time: others wait in store_hold().
+void store_hold(struct store *s);
+void store_release(struct store *s);
+// What was held so far may be committed; the thread goes on holding.
+void store_publish(struct store *s);
 // True when changes are pending that no commit has taken yet.
 bool store_dirty(struct store *s);
 // Makes everything queued before this call durable. False with a reason (disk full, I/O): nothing of the pending list

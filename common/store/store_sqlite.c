@@ -34,9 +34,13 @@ struct store {
     size_t tables_n;
     char *path;            // NULL: in memory, nothing below is used but that
     pthread_mutex_t queue; // the pending list and the numbers of changes
-    pthread_cond_t committed;
+    pthread_cond_t committed, released;
     struct change *first, **last;
     uint64_t queued, durable; // changes ever queued, and how many of them are durable
+    bool holding;             // changes of the thread `holder` go to its own list
+    pthread_t holder;
+    struct change *held, **held_last;
+    uint64_t held_n;
     bool committing;
     pthread_mutex_t database; // the connection and its statements
     sqlite3 *db;
@@ -214,6 +218,7 @@ struct store *store_open(const char *path, const char *const *tables, enum store
     s->mark = -1;
     pthread_mutex_init(&s->queue, NULL);
     pthread_cond_init(&s->committed, NULL);
+    pthread_cond_init(&s->released, NULL);
     pthread_mutex_init(&s->database, NULL);
     if (!path || open_database(s, sync, why, why_size))
         return s;
@@ -252,8 +257,10 @@ void store_close(struct store *s)
     if (s->mark >= 0)
         close(s->mark);
     free_changes(s->first);
+    free_changes(s->held);
     pthread_mutex_destroy(&s->queue);
     pthread_cond_destroy(&s->committed);
+    pthread_cond_destroy(&s->released);
     pthread_mutex_destroy(&s->database);
     free(s->path);
     free(s);
@@ -281,9 +288,54 @@ static void queue(struct store *s, const char *table, struct span key, struct sp
     if (value.n)
         memcpy(c->bytes + key.n, value.p, value.n);
     pthread_mutex_lock(&s->queue);
-    *s->last = c;
-    s->last = &c->next;
-    s->queued++;
+    if (s->holding && pthread_equal(s->holder, pthread_self())) {
+        *s->held_last = c;
+        s->held_last = &c->next;
+        s->held_n++;
+    } else {
+        *s->last = c;
+        s->last = &c->next;
+        s->queued++;
+    }
+    pthread_mutex_unlock(&s->queue);
+}
+
+void store_hold(struct store *s)
+{
+    pthread_mutex_lock(&s->queue);
+    while (s->holding)
+        pthread_cond_wait(&s->released, &s->queue);
+    s->holding = true;
+    s->holder = pthread_self();
+    s->held_last = &s->held;
+    pthread_mutex_unlock(&s->queue);
+}
+
+static void publish(struct store *s)
+{
+    if (s->held) {
+        *s->last = s->held;
+        s->last = s->held_last;
+        s->queued += s->held_n;
+    }
+    s->held = NULL;
+    s->held_last = &s->held;
+    s->held_n = 0;
+}
+
+void store_publish(struct store *s)
+{
+    pthread_mutex_lock(&s->queue);
+    publish(s);
+    pthread_mutex_unlock(&s->queue);
+}
+
+void store_release(struct store *s)
+{
+    pthread_mutex_lock(&s->queue);
+    publish(s);
+    s->holding = false;
+    pthread_cond_signal(&s->released);
     pthread_mutex_unlock(&s->queue);
 }
 

@@ -358,6 +358,44 @@ static void a_failed_commit_keeps_the_changes(void **state)
     store_close(s);
 }
 
+// Nobody's commit takes what is held, and it comes in its place.
+static void *commit_now(void *arg)
+{
+    char reason[256];
+    store_put(arg, "keys", SPAN("b"), SPAN("other"));
+    assert_true(store_commit(arg, reason, sizeof reason));
+    return NULL;
+}
+
+static void what_is_held_waits(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    struct store *s = open_store();
+    store_hold(s);
+    store_put(s, "keys", SPAN("a"), SPAN("1"));
+    pthread_create(&thread, NULL, commit_now, s);
+    pthread_join(thread, NULL);
+    assert_string_equal(contents(s, "keys"), "b=other ");
+    store_put(s, "keys", SPAN("b"), SPAN("later"));
+    store_publish(s);
+    commit(s);
+    assert_string_equal(contents(s, "keys"), "a=1 b=later ");
+    store_put(s, "keys", SPAN("d"), SPAN("2"));
+    commit(s);
+    assert_string_equal(contents(s, "keys"), "a=1 b=later ");
+    store_release(s);
+    assert_true(store_dirty(s));
+    commit(s);
+    assert_string_equal(contents(s, "keys"), "a=1 b=later d=2 ");
+    store_hold(s);
+    store_put(s, "keys", SPAN("c"), SPAN("lost"));
+    store_close(s);
+    s = open_store();
+    assert_string_equal(contents(s, "keys"), "a=1 b=later d=2 ");
+    store_close(s);
+}
+
 struct committer {
     pthread_t thread;
     struct store *store;
@@ -457,6 +495,7 @@ int main(void)
         TEST(damage_is_refused),
         TEST(a_changed_value_is_refused),
         TEST(a_failed_commit_keeps_the_changes),
+        TEST(what_is_held_waits),
         TEST(threads_share_commits),
         TEST(committed_changes_survive_a_kill),
         TEST(other_records_can_be_read_beside_a_damaged_one),

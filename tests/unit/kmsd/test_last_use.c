@@ -141,7 +141,7 @@ static char *make_key(void)
     assert_non_null(draft.policy);
     keyring_write_lock(ring);
     char *arn = strdup(keyring_create_key(ring, &draft)->arn);
-    keyring_unlock(ring);
+    keyring_write_unlock(ring);
     return arn;
 }
 
@@ -175,7 +175,7 @@ static void saved_uses_are_there_again(void **state)
     assert_use(box_of(used), "Decrypt", 8);
     keyring_write_lock(ring);
     keyring_forget_uses(ring, 70);
-    keyring_unlock(ring);
+    keyring_write_unlock(ring);
     close_all();
     open_all(80);
     assert_true(keyring_uses_since(ring) == 70);
