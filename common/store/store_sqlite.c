@@ -1,7 +1,6 @@
 // The store on SQLite: one WAL database, a WITHOUT ROWID table of (key, value, checksum) per store table, one
-// connection. Changes wait in a list in memory; the first caller of store_commit() writes all that are there in one
-// transaction while later ones wait for it. Called by the daemons' state modules and rpc's end of turn; what the bytes
-// mean is theirs.
+// connection. Which changes a commit takes is store_queue.c's. Called by the daemons' state modules and rpc's end of
+// turn; what the bytes mean is theirs.
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,33 +14,18 @@
 #include "common/base/encode.h"
 #include "common/store/store.h"
 #include "common/store/store_mark.h"
+#include "common/store/store_queue.h"
 
 #define APPLICATION_ID 0x6b6d7364 // "kmsd"
 #define SCHEMA_VERSION 1
 #define TABLES_MAX 64
 #define ROOM_MARGIN (1024 * 1024)
 
-struct change {
-    struct change *next;
-    size_t table;
-    size_t key_n, value_n;
-    bool removed;
-    char bytes[]; // key, value
-};
-
 struct store {
     const char *const *tables;
     size_t tables_n;
-    char *path;            // NULL: in memory, nothing below is used but that
-    pthread_mutex_t queue; // the pending list and the numbers of changes
-    pthread_cond_t committed, released;
-    struct change *first, **last;
-    uint64_t queued, durable; // changes ever queued, and how many of them are durable
-    bool holding;             // changes of the thread `holder` go to its own list
-    pthread_t holder;
-    struct change *held, **held_last;
-    uint64_t held_n;
-    bool committing;
+    char *path; // NULL: in memory, nothing below is used but that
+    struct store_queue queue;
     pthread_mutex_t database; // the connection and its statements
     sqlite3 *db;
     sqlite3_stmt *begin, *commit, *rollback, *count;
@@ -214,11 +198,8 @@ struct store *store_open(const char *path, const char *const *tables, enum store
         s->tables_n++;
     if (s->tables_n > TABLES_MAX)
         abort();
-    s->last = &s->first;
     s->mark = -1;
-    pthread_mutex_init(&s->queue, NULL);
-    pthread_cond_init(&s->committed, NULL);
-    pthread_cond_init(&s->released, NULL);
+    store_queue_init(&s->queue);
     pthread_mutex_init(&s->database, NULL);
     if (!path || open_database(s, sync, why, why_size))
         return s;
@@ -230,15 +211,6 @@ bool store_has_room(struct store *s)
 {
     struct statvfs fs;
     return !s->path || statvfs(s->path, &fs) != 0 || (uint64_t)fs.f_bavail * fs.f_frsize >= ROOM_MARGIN;
-}
-
-static void free_changes(struct change *c)
-{
-    while (c) {
-        struct change *next = c->next;
-        free(c);
-        c = next;
-    }
 }
 
 void store_close(struct store *s)
@@ -256,11 +228,7 @@ void store_close(struct store *s)
     sqlite3_close(s->db);
     if (s->mark >= 0)
         close(s->mark);
-    free_changes(s->first);
-    free_changes(s->held);
-    pthread_mutex_destroy(&s->queue);
-    pthread_cond_destroy(&s->committed);
-    pthread_cond_destroy(&s->released);
+    store_queue_done(&s->queue);
     pthread_mutex_destroy(&s->database);
     free(s->path);
     free(s);
@@ -277,66 +245,23 @@ static size_t find_table(const struct store *s, const char *table)
 static void queue(struct store *s, const char *table, struct span key, struct span value, bool removed)
 {
     size_t index = find_table(s, table);
-    if (!s->path)
-        return;
-    struct change *c = malloc(sizeof *c + key.n + value.n);
-    if (!c)
-        abort(); // the change is already made in memory: going on would part it from the disk
-    *c = (struct change){.table = index, .key_n = key.n, .value_n = value.n, .removed = removed};
-    if (key.n)
-        memcpy(c->bytes, key.p, key.n);
-    if (value.n)
-        memcpy(c->bytes + key.n, value.p, value.n);
-    pthread_mutex_lock(&s->queue);
-    if (s->holding && pthread_equal(s->holder, pthread_self())) {
-        *s->held_last = c;
-        s->held_last = &c->next;
-        s->held_n++;
-    } else {
-        *s->last = c;
-        s->last = &c->next;
-        s->queued++;
-    }
-    pthread_mutex_unlock(&s->queue);
+    if (s->path)
+        store_queue_add(&s->queue, index, key, value, removed);
 }
 
 void store_hold(struct store *s)
 {
-    pthread_mutex_lock(&s->queue);
-    while (s->holding)
-        pthread_cond_wait(&s->released, &s->queue);
-    s->holding = true;
-    s->holder = pthread_self();
-    s->held_last = &s->held;
-    pthread_mutex_unlock(&s->queue);
-}
-
-static void publish(struct store *s)
-{
-    if (s->held) {
-        *s->last = s->held;
-        s->last = s->held_last;
-        s->queued += s->held_n;
-    }
-    s->held = NULL;
-    s->held_last = &s->held;
-    s->held_n = 0;
+    store_queue_hold(&s->queue);
 }
 
 void store_publish(struct store *s)
 {
-    pthread_mutex_lock(&s->queue);
-    publish(s);
-    pthread_mutex_unlock(&s->queue);
+    store_queue_publish(&s->queue);
 }
 
 void store_release(struct store *s)
 {
-    pthread_mutex_lock(&s->queue);
-    publish(s);
-    s->holding = false;
-    pthread_cond_signal(&s->released);
-    pthread_mutex_unlock(&s->queue);
+    store_queue_release(&s->queue);
 }
 
 void store_put(struct store *s, const char *table, struct span key, struct span value)
@@ -351,10 +276,7 @@ void store_delete(struct store *s, const char *table, struct span key)
 
 bool store_dirty(struct store *s)
 {
-    pthread_mutex_lock(&s->queue);
-    bool dirty = s->first != NULL;
-    pthread_mutex_unlock(&s->queue);
-    return dirty;
+    return store_queue_dirty(&s->queue);
 }
 
 static bool run(sqlite3_stmt *statement)
@@ -370,7 +292,7 @@ static int64_t checksum(struct span key, struct span value)
     return (int64_t)((uint64_t)crc32_of(key) << 32 | crc32_of(value));
 }
 
-static bool apply(struct store *s, const struct change *c)
+static bool apply(struct store *s, const struct store_change *c)
 {
     sqlite3_stmt *statement = c->removed ? s->remove[c->table] : s->put[c->table];
     struct span key = {c->bytes, c->key_n}, value = {c->bytes + c->key_n, c->value_n};
@@ -386,9 +308,17 @@ static bool count(struct store *s)
     return sqlite3_bind_int64(s->count, 1, (int64_t)s->number + 1) == SQLITE_OK && run(s->count);
 }
 
+struct commit {
+    struct store *store;
+    char *why;
+    size_t why_size;
+};
+
 // One transaction. Afterwards all of it is durable, or none applied.
-static bool transact(struct store *s, const struct change *c, char *why, size_t why_size)
+static bool transact(void *arg, const struct store_change *c)
 {
+    struct commit *commit = arg;
+    struct store *s = commit->store;
     pthread_mutex_lock(&s->database);
     bool ok = run(s->begin);
     for (; ok && c; c = c->next)
@@ -399,7 +329,7 @@ static bool transact(struct store *s, const struct change *c, char *why, size_t 
         if (s->mark >= 0)
             store_mark_write(s->mark, s->number);
     } else {
-        failed(s, why, why_size);
+        failed(s, commit->why, commit->why_size);
         if (!sqlite3_get_autocommit(s->db))
             run(s->rollback);
     }
@@ -407,46 +337,10 @@ static bool transact(struct store *s, const struct change *c, char *why, size_t 
     return ok;
 }
 
-// Takes the whole list and commits it; on failure the list is put back in front of what came meanwhile. Under the
-// queue's lock, which is let go while the disk works.
-static bool commit_pending(struct store *s, char *why, size_t why_size)
-{
-    struct change *taken = s->first, **taken_last = s->last;
-    uint64_t upto = s->queued;
-    s->first = NULL;
-    s->last = &s->first;
-    s->committing = true;
-    pthread_mutex_unlock(&s->queue);
-    bool ok = transact(s, taken, why, why_size);
-    if (ok)
-        free_changes(taken);
-    pthread_mutex_lock(&s->queue);
-    s->committing = false;
-    if (ok) {
-        s->durable = upto;
-    } else {
-        *taken_last = s->first;
-        if (!s->first)
-            s->last = taken_last;
-        s->first = taken;
-    }
-    pthread_cond_broadcast(&s->committed);
-    return ok;
-}
-
 bool store_commit(struct store *s, char *why, size_t why_size)
 {
-    bool ok = true;
-    pthread_mutex_lock(&s->queue);
-    uint64_t mine = s->queued;
-    while (ok && s->durable < mine) {
-        if (s->committing)
-            pthread_cond_wait(&s->committed, &s->queue);
-        else
-            ok = commit_pending(s, why, why_size);
-    }
-    pthread_mutex_unlock(&s->queue);
-    return ok;
+    struct commit commit = {s, why, why_size};
+    return store_queue_commit(&s->queue, transact, &commit);
 }
 
 static struct span column(sqlite3_stmt *statement, int i)
