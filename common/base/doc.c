@@ -83,13 +83,15 @@ static void note_anchor(struct building *b, const yaml_char_t *name, const struc
     b->tree->anchors = a;
 }
 
-static const struct doc *find_anchor(struct building *b, const yaml_event_t *e)
+static const struct doc *find_anchor(struct building *b, const yaml_event_t *e, int depth)
 {
     const char *name = (const char *)e->data.alias.anchor;
-    for (const struct anchor *a = b->tree->anchors; a; a = a->next)
-        if (strcmp(a->name, name) == 0)
-            return a->node;
-    return fail(b, e->start_mark.line, "*%.100s is no anchor of what is above", name);
+    const struct anchor *a = b->tree->anchors;
+    while (a && strcmp(a->name, name) != 0)
+        a = a->next;
+    if (!a)
+        return fail(b, e->start_mark.line, "*%.100s is no anchor of what is above", name);
+    return depth + a->node->height > DEPTH_MAX ? fail(b, e->start_mark.line, "nested too deeply") : a->node;
 }
 
 static void wipe_event(yaml_event_t *e)
@@ -131,6 +133,8 @@ static void add_item(struct building *b, struct doc *d, size_t *room, const stru
         d->items = items;
     }
     d->items[d->n++] = *item;
+    if (d->height <= item->value->height)
+        d->height = item->value->height + 1;
 }
 
 // The next node of a list or map; false at its end, or with a reason in why.
@@ -211,7 +215,7 @@ static const struct doc *build(struct building *b, const yaml_event_t *e, int de
     case YAML_MAPPING_START_EVENT:
         return build_map(b, e, depth);
     case YAML_ALIAS_EVENT:
-        return find_anchor(b, e);
+        return find_anchor(b, e, depth);
     default:
         return fail(b, e->start_mark.line, "a value is missing");
     }

@@ -26,6 +26,7 @@ struct doc {
     struct span text; // DOC_TEXT: terminated, without U+0000
     struct doc_item *items;
     size_t n;
+    int height; // levels below it, through aliases too
 };
 
 struct doc_tree;

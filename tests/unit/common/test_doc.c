@@ -145,6 +145,14 @@ static void test_depth_and_size(void **state)
         buf_appendf(&b, "k%d: v\n", i);
     assert_null(doc_read(buf_span(&b), false, &line, why, sizeof why));
     assert_int_equal(line, 4097);
+    // Aliases do not lead deeper either.
+    buf_reset(&b, 0);
+    buf_append_str(&b, "- &a0 [x]\n");
+    for (int i = 1; i < 100; i++)
+        buf_appendf(&b, "- &a%d [*a%d]\n", i, i - 1);
+    assert_null(doc_read(buf_span(&b), false, &line, why, sizeof why));
+    assert_string_equal(why, "nested too deeply");
+    assert_int_equal(line, 32);
     // A small text that stands for a large one: writing ends when the buffer is full.
     buf_reset(&b, 0);
     buf_append_str(&b, "a: &a0 [x]\n");
