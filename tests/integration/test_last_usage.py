@@ -83,6 +83,19 @@ def test_re_encrypt_uses_both_keys(house, kms):
     assert last_use(house, source)["Operation"] == "ReEncrypt"
 
 
+def test_related_keys_each_have_their_own(house, kms):
+    key, there = kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"], house.kms(region="us-west-2")
+    kms.replicate_key(KeyId=key, ReplicaRegion="us-west-2")
+    house.clock(advance=1)
+    blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    assert kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]["Operation"] == "Encrypt"
+    assert there.get_key_last_usage(KeyId=key)["KeyLastUsage"] == {}
+    request = there.decrypt(CiphertextBlob=blob)["ResponseMetadata"]["RequestId"]
+    told = there.get_key_last_usage(KeyId=key)["KeyLastUsage"]
+    assert (told["Operation"], told["KmsRequestId"]) == ("Decrypt", request)
+    assert kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]["Operation"] == "Encrypt"
+
+
 def test_what_is_no_use(house, kms):
     key, signer = make(kms), make(kms, "ECC_NIST_P256", "SIGN_VERIFY")
     kms.describe_key(KeyId=key)
