@@ -212,6 +212,7 @@ void call_finish(struct call *call)
         call->fault = call->service->internal;
     // When the record could not be reserved there is none, and nothing was done.
     if (call->fault != call->service->unavailable && !call_record(call)) {
+        call->worker->journal_failed |= call->needs_commit; // what was changed must not last
         call->fault = call->service->unavailable;
         call->detail = NULL;
     }

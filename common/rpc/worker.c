@@ -190,7 +190,7 @@ static void refuse_unrecorded(struct call *call)
 
 void worker_record_change(struct call *call)
 {
-    if (!worker_flush_journal(call->worker))
+    if (call->worker->journal_failed || !worker_flush_journal(call->worker))
         refuse_unrecorded(call);
 }
 
