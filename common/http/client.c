@@ -279,7 +279,7 @@ void http_client_cancel(struct http_client_call *call)
 // ---- life ----
 
 static struct http_client *new_client(struct event_base *base, const char *url, const struct http_client_limits *limits,
-                                      const struct http_tls *tls, char error[HTTP_CLIENT_ERROR_MAX])
+                                      struct http_tls *tls, char error[HTTP_CLIENT_ERROR_MAX])
 {
     struct http_client *client = calloc(1, sizeof *client);
     if (!client || !(client->kick = event_new(base, -1, 0, on_kick, client))) {
@@ -308,7 +308,7 @@ struct http_client *http_client_new(struct event_base *base, const char *url, co
 }
 
 struct http_client *http_client_new_tls(struct event_base *base, const char *url,
-                                        const struct http_client_limits *limits, const struct http_tls *tls,
+                                        const struct http_client_limits *limits, struct http_tls *tls,
                                         const char *connect_to, char error[HTTP_CLIENT_ERROR_MAX])
 {
     struct http_client *client = new_client(base, url, limits, tls, error);

@@ -51,7 +51,7 @@ struct http_client *http_client_new(struct event_base *base, const char *url, co
 // address that connections go to ("127.0.0.1:8443") instead of the name's, which the certificate must still be for. A
 // name is resolved (by DNS and the hosts file) without blocking.
 struct http_client *http_client_new_tls(struct event_base *base, const char *url,
-                                        const struct http_client_limits *limits, const struct http_tls *tls,
+                                        const struct http_client_limits *limits, struct http_tls *tls,
                                         const char *connect_to, char error[HTTP_CLIENT_ERROR_MAX]);
 // Cancels all calls (their callbacks are not called), closes all connections. Not to be called from a callback.
 void http_client_free(struct http_client *client);

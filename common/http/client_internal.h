@@ -45,8 +45,8 @@ struct http_client {
     struct event_base *base;
     struct http_client_limits limits;
     struct peer peer;
-    const struct http_tls *tls; // NULL: plain
-    struct lookup *lookup;      // of the peer's name, while it lasts
+    struct http_tls *tls;  // NULL: plain
+    struct lookup *lookup; // of the peer's name, while it lasts
     struct client_conns idle, busy;
     size_t n_idle, n_conns;
     struct client_calls waiting, running;

@@ -6,11 +6,14 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 struct http_tls {
     SSL_CTX *context;
+    pthread_mutex_t lock; // guards the next
+    bool wants_system;    // the system's certificates are to be read
 };
 
 struct tls_stream {
@@ -24,8 +27,7 @@ static bool set_up(SSL_CTX *c, const char *ca_file)
     SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT);
     // What is left of a buffer is sent by a later call, from the same bytes.
     SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    return SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) &&
-           (ca_file ? SSL_CTX_load_verify_file(c, ca_file) : SSL_CTX_set_default_verify_paths(c));
+    return SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) && (!ca_file || SSL_CTX_load_verify_file(c, ca_file));
 }
 
 struct http_tls *http_tls_new(const char *ca_file, char *why, size_t why_size)
@@ -33,13 +35,15 @@ struct http_tls *http_tls_new(const char *ca_file, char *why, size_t why_size)
     struct http_tls *tls = calloc(1, sizeof *tls);
     if (!tls)
         abort();
+    pthread_mutex_init(&tls->lock, NULL);
+    tls->wants_system = !ca_file;
     ERR_clear_error();
     tls->context = SSL_CTX_new(TLS_client_method());
     if (tls->context && set_up(tls->context, ca_file))
         return tls;
     const char *reason = ERR_reason_error_string(ERR_peek_error());
-    snprintf(why, why_size, "the certificates %s%s cannot be used: %s", ca_file ? "of " : "",
-             ca_file ? ca_file : "of this system", reason ? reason : "none can be read");
+    snprintf(why, why_size, "%s%s cannot be used: %s", ca_file ? "the certificates of " : "TLS", ca_file ? ca_file : "",
+             reason ? reason : "none can be read");
     http_tls_free(tls);
     return NULL;
 }
@@ -49,14 +53,27 @@ void http_tls_free(struct http_tls *tls)
     if (!tls)
         return;
     SSL_CTX_free(tls->context);
+    pthread_mutex_destroy(&tls->lock);
     free(tls);
 }
 
-struct tls_stream *tls_stream_new(const struct http_tls *tls, int fd, const char *name)
+// Not before the first connection: there are some 140 of them, whose reading takes 20 ms and 2 MiB, and most daemons
+// never connect to anybody. Without any, no peer is believed.
+static void read_system_certificates(struct http_tls *tls)
+{
+    pthread_mutex_lock(&tls->lock);
+    if (tls->wants_system && SSL_CTX_set_default_verify_paths(tls->context))
+        tls->wants_system = false;
+    ERR_clear_error();
+    pthread_mutex_unlock(&tls->lock);
+}
+
+struct tls_stream *tls_stream_new(struct http_tls *tls, int fd, const char *name)
 {
     struct tls_stream *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
+    read_system_certificates(tls);
     s->ssl = SSL_new(tls->context);
     if (s->ssl && SSL_set_fd(s->ssl, fd) && SSL_set1_host(s->ssl, name) && SSL_set_tlsext_host_name(s->ssl, name)) {
         SSL_set_hostflags(s->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);

@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-// Whom to trust. Immutable once made: any thread may use it.
+// Whom to trust. Any thread may use it.
 struct http_tls;
 
-// ca_file: PEM certificates that are trusted instead of the system's; NULL: the system's. NULL with a reason that names
-// the file.
+// ca_file: PEM certificates that are trusted instead of the system's; NULL: the system's, which are read with the first
+// connection. NULL with a reason that names the file.
 struct http_tls *http_tls_new(const char *ca_file, char *why, size_t why_size);
 void http_tls_free(struct http_tls *tls); // its streams must have ended
 
@@ -18,7 +18,7 @@ enum tls_step { TLS_DONE, TLS_WANT_READ, TLS_WANT_WRITE, TLS_FAILED };
 
 // One connection's. fd is non-blocking, connected, and stays the caller's; name is what the certificate must be for.
 // NULL: out of memory.
-struct tls_stream *tls_stream_new(const struct http_tls *tls, int fd, const char *name);
+struct tls_stream *tls_stream_new(struct http_tls *tls, int fd, const char *name);
 void tls_stream_free(struct tls_stream *s);
 // To be called until it is done or failed, whenever the socket is ready for what it wants.
 enum tls_step tls_handshake(struct tls_stream *s);
