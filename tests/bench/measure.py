@@ -25,7 +25,7 @@ import botocore.credentials
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
 from daemons import ACCOUNT, REGION, House, until  # noqa: E402
-from starts import show_starts  # noqa: E402
+from lifecycle import show_ends, show_resets, show_starts  # noqa: E402
 
 # The server has one processor, wrk the other.
 SERVER_CPU, CLIENT_CPU = "0", "1"
@@ -327,7 +327,9 @@ def main():
     connections = [int(c) for c in options.connections.split(",")]
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        show_starts(pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        moments = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for show_moments in (show_starts, show_ends, show_resets):
+            show_moments(moments)
         cases, daemons, full_start = prepare(stack, folder, options.only)
         cases = [c for c in cases if c[0] == "evhttp" or options.only in c[0]]
         idle = {name: daemon.memory_kib() for name, daemon in daemons.items()}
