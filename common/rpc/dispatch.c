@@ -216,9 +216,10 @@ void call_finish(struct call *call)
         call->fault = call->service->unavailable;
         call->detail = NULL;
     }
+    // Before the service is left, which may write the record: whose record is written is told from this list.
+    worker_queue_finished(call->worker, call);
     leave_service(call);
     log_outcome(call);
-    worker_queue_finished(call->worker, call);
 }
 
 int call_reply_status(const struct call *call)

@@ -6,7 +6,7 @@ import threading
 import botocore.exceptions
 import pytest
 
-from asking import OTHER, PRINCIPALS, as_, code, opened, told
+from asking import OTHER, PRINCIPALS, as_, code, opened, service_client, told
 from conftest import VIRTUAL
 from daemons import ACCOUNT, REGION, file_size_limit, until
 
@@ -127,6 +127,15 @@ def test_the_time_is_the_clocks(make_house):
     house.clock(set="2031-02-03T04:05:06.789Z")
     house.kms().encrypt(KeyId=key, Plaintext=b"x")
     assert last_use(house, key)["Timestamp"] == 1927857906
+
+
+def test_the_use_that_makes_an_aws_managed_key_counts(make_house):
+    """Its record is written before the turn's end."""
+    house = make_house(ddbd=False)
+    through = service_client(house, user=("test", f"arn:aws:iam::{ACCOUNT}:user/local"))
+    answer = through.generate_data_key(KeyId="alias/aws/dynamodb", KeySpec="AES_256")
+    use = last_use(house, answer["KeyId"])
+    assert (use["Operation"], use["KmsRequestId"]) == ("GenerateDataKey", request_id(answer))
 
 
 # ---- who may ask, and how ----
